@@ -1,0 +1,171 @@
+"""One way to train: Lightning with averaged weights, checkpoints that survive a kill, and data drawn by step.
+
+A batch is a pure function of (seed, step), so a run that was killed goes on with exactly the batches, masks and losses
+that an undisturbed run would have seen.
+"""
+
+import json
+import logging
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
+from torch import nn
+from torch.utils.data import DataLoader, IterableDataset
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitConfig:
+    """What every training run of this project has in common."""
+
+    steps: int
+    """Optimizer updates."""
+    learning_rate: float = 1e-3
+    """At the end of the warm-up; falls along a cosine to 5 % of it."""
+    warmup: int = 200
+    """Updates."""
+    betas: tuple[float, float] = (0.8, 0.99)
+    weight_decay: float = 0.01
+    gradient_clip: float = 1.0
+    average: float = 0.998
+    """Decay of the averaged weights, which are what is validated and kept."""
+    precision: str = "bf16-mixed"
+    """Lightning's name; bf16-mixed is faster on CPUs with AVX-512 BF16 and on GPUs, 32-true runs everywhere."""
+    checkpoint_every: int = 200
+    """Updates between checkpoints: what a kill can cost at most."""
+    validate_every: int = 1000
+    """Updates."""
+    seed: int = 0
+
+
+def step_generator(seed: int, step: int) -> torch.Generator:
+    """All randomness of one update: the same (seed, step) gives the same draws in every run."""
+    return torch.Generator().manual_seed(seed * 1_000_003 + step)
+
+
+class _Steps(IterableDataset):
+    def __init__(self, batch_at: Callable[[int], Any], start: int, stop: int):
+        self.batch_at, self.start, self.stop = batch_at, start, stop
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self.batch_at(step) for step in range(self.start, self.stop))
+
+
+class StepData(lightning.LightningDataModule):
+    """Training batches by step number, and a fixed list of validation batches."""
+
+    def __init__(self, batch_at: Callable[[int], Any], validation: list[Any], steps: int):
+        super().__init__()
+        self.batch_at, self.validation, self.steps = batch_at, validation, steps
+
+    def train_dataloader(self) -> DataLoader:
+        assert self.trainer is not None
+        return DataLoader(_Steps(self.batch_at, self.trainer.global_step, self.steps), batch_size=None)
+
+    def val_dataloader(self) -> DataLoader:
+        return DataLoader(self.validation, batch_size=None, collate_fn=None)  # type: ignore[arg-type]
+
+
+class Task(lightning.LightningModule):
+    """A network and its loss. Subclasses define `loss(batch, step)`, and more validation figures if they like."""
+
+    def __init__(self, network: nn.Module, config: FitConfig):
+        super().__init__()
+        self.network = network
+        self.config = config
+
+    def loss(self, batch: Any, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        """Named losses of one batch; `loss` is the one that is minimised."""
+        raise AssertionError("a subclass defines the loss")
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        losses = self.loss(batch, step_generator(self.config.seed + 1, self.global_step))
+        self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()})
+        return losses["loss"]
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        losses = self.loss(batch, step_generator(self.config.seed + 2, batch_idx))
+        self.log_dict({f"valid/{name}": value for name, value in losses.items()}, batch_size=1)
+
+    def configure_optimizers(self) -> Any:
+        config = self.config
+        optimizer = torch.optim.AdamW(
+            self.parameters(), lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_share(step, config))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def learning_rate_share(step: int, config: FitConfig) -> float:
+    """Linear warm-up, then a cosine to 5 %."""
+    if step < config.warmup:
+        return (step + 1) / config.warmup
+    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
+    return 0.05 + 0.95 * (1 + math.cos(math.pi * min(1.0, progress))) / 2
+
+
+class _Record(Callback):
+    """Appends every 50th step's figures to train.jsonl and logs them with the time left."""
+
+    EVERY = 50
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.started: tuple[float, int] | None = None
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        step = trainer.global_step
+        if self.started is None:
+            self.started = (time.monotonic(), step)
+        if step % self.EVERY:
+            return
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("train/")}
+        self._append(step, figures)
+        elapsed, done = time.monotonic() - self.started[0], step - self.started[1]
+        left = elapsed / max(1, done) * (module.config.steps - step)
+        text = " ".join(f"{name.removeprefix('train/')} {value:.4f}" for name, value in figures.items())
+        logger.info("step %d/%d %s, %.0f s left", step, module.config.steps, text, left)
+
+    def on_validation_end(self, trainer: Any, module: Any) -> None:
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("valid/")}
+        if figures and not trainer.sanity_checking:
+            self._append(trainer.global_step, figures)
+            logger.info("step %d %s", trainer.global_step, " ".join(f"{k} {v:.4f}" for k, v in figures.items()))
+
+    def _append(self, step: int, figures: dict[str, float]) -> None:
+        with self.path.open("a") as out:
+            out.write(json.dumps({"step": step, **{name: round(value, 6) for name, value in figures.items()}}) + "\n")
+
+
+def fit(task: Task, data: StepData, exp_dir: Path) -> nn.Module:
+    """Train `task.network` in `exp_dir`, from its last checkpoint if there is one; the network with averaged weights."""
+    exp_dir.mkdir(parents=True, exist_ok=True)
+    config = task.config
+    last = exp_dir / "last.ckpt"
+    checkpoints = ModelCheckpoint(
+        dirpath=exp_dir, filename="last", every_n_train_steps=config.checkpoint_every, enable_version_counter=False
+    )
+    trainer = lightning.Trainer(
+        max_steps=config.steps,
+        accelerator="auto",
+        precision=config.precision,  # type: ignore[arg-type]
+        gradient_clip_val=config.gradient_clip,
+        callbacks=[checkpoints, EMAWeightAveraging(decay=config.average), _Record(exp_dir / "train.jsonl")],
+        val_check_interval=config.validate_every,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        enable_progress_bar=sys.stderr.isatty(),
+        enable_model_summary=False,
+        logger=False,
+    )
+    trainer.fit(task, data, ckpt_path=last if last.exists() else None, weights_only=True)
+    return task.network.eval()
