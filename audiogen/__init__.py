@@ -1,0 +1,46 @@
+"""audiogen: masked generation of speech, music and sound.
+
+`import audiogen` is light: a name is imported when it is first used.
+
+    audiogen.TTS()          text in, speech out
+    audiogen.Audio          samples with their sample rate
+    audiogen.load(name)     a model from its name or directory
+    audiogen.load_codec(name)   a codec from its name or directory
+    audiogen.models()       what can be loaded by name
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from audiogen.audio import Audio
+    from audiogen.checkpoints import load, models
+    from audiogen.codecs import load_codec
+    from audiogen.codecs.base import Codec
+    from audiogen.errors import InputError
+    from audiogen.pipelines.tts import TTS
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Audio": "audiogen.audio",
+    "Codec": "audiogen.codecs.base",
+    "InputError": "audiogen.errors",
+    "TTS": "audiogen.pipelines.tts",
+    "load": "audiogen.checkpoints",
+    "load_codec": "audiogen.codecs",
+    "models": "audiogen.checkpoints",
+}
+"""Public name -> module it lives in."""
+
+__all__ = ["TTS", "Audio", "Codec", "InputError", "__version__", "load", "load_codec", "models"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'audiogen' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

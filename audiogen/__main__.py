@@ -1,0 +1,5 @@
+"""`python -m audiogen` is the command `audiogen`."""
+
+from audiogen.cli import main
+
+main()
