@@ -1,0 +1,82 @@
+"""Names and folders to models: bundled ones, folders on disk, official checkpoints in the Hugging Face cache."""
+
+import importlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from audiogen.checkpoints.safe import restricted_load
+from audiogen.checkpoints.weights import assign_weights, read_safetensors
+from audiogen.codecs.weights import hub_snapshot
+from audiogen.errors import InputError, nearest
+
+__all__ = ["LOADERS", "assign_weights", "load", "models", "read_safetensors", "resolve", "restricted_load"]
+
+LOADERS = {
+    "maskgct": "audiogen.checkpoints.maskgct:load_maskgct",
+}
+"""`model_type` of a folder -> "module:function"; the function takes the folder and a device."""
+
+BUNDLED = Path(__file__).parents[1] / "bundled"
+
+
+def models() -> dict[str, Path]:
+    """The models that came with the package: name -> folder."""
+    return {config.parent.name: config.parent for config in sorted(BUNDLED.glob("*/config.json"))}
+
+
+def load(name_or_dir: str | Path, device: str = "cpu") -> Any:
+    """The model of that name or in that folder, ready to generate.
+
+    Args:
+        name_or_dir: a bundled model's name, a folder with config.json and model.safetensors, a folder laid out as the
+            official `amphion/MaskGCT` repository, or the name of such a repository that is in the Hugging Face cache.
+        device: where its weights go.
+    Raises:
+        InputError: unknown name, or files that are missing or damaged.
+    """
+    folder = resolve(name_or_dir)
+    module, function = LOADERS[_model_type(folder)].split(":")
+    return getattr(importlib.import_module(module), function)(folder, device)
+
+
+def resolve(name_or_dir: str | Path) -> Path:
+    """The folder that a name stands for, or the folder itself.
+
+    Raises:
+        InputError: neither; the message lists the nearest names.
+    """
+    name, known = str(name_or_dir), models()
+    if name in known:
+        return known[name]
+    if Path(name).is_dir():
+        return Path(name)
+    if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name):
+        return hub_snapshot(name)
+    raise InputError(
+        f"expected a model's name or folder, got {name!r}. "
+        + (f"The nearest names: {nearest(name, known)}." if known else "No model is bundled: name a folder.")
+    )
+
+
+def _model_type(folder: Path) -> str:
+    """What `folder` says it is, or looks like."""
+    path = folder / "config.json"
+    if not path.is_file():
+        if (folder / "maskgct.json").is_file() or (folder / "t2s_model").is_dir():
+            return "maskgct"
+        raise InputError(
+            f"expected a model in {folder}, got no config.json there, nor the folders of the official MaskGCT. "
+            "Point to the folder that holds them."
+        )
+    try:
+        model_type = json.loads(path.read_text(encoding="utf-8"))["model_type"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise InputError(f'expected JSON with a "model_type" in {path}, got: {error!r}. Correct it.') from error
+    if model_type not in LOADERS:
+        raise InputError(
+            f"expected a known model_type in {path}, got {model_type!r}. "
+            f"The nearest: {nearest(str(model_type), LOADERS)}."
+        )
+    return model_type
