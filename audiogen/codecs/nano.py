@@ -12,14 +12,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from audiogen.codecs.base import Codec, Streamer
+from audiogen.codecs.streaming import Window
 from audiogen.errors import InputError
 from audiogen.nn.harmonic import Gains, HarmonicSynth, Source
 from audiogen.nn.quantize import Quantized, ResidualQuantizer
 from audiogen.nn.vocos import VocosBackbone
 
+MAX_LOG_GAIN = 5.0
+"""Over the unit-power source; speech stays below 1."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class NanoCodecConfig:
+    """Sizes of the bundled speech codec."""
+
     sample_rate: int = 24000
     """Hz."""
     hop_length: int = 480
@@ -114,21 +121,27 @@ class HarmonicDecoder(nn.Module):
         """Code frames on each side that one code frame's output depends on."""
         return self.coarse.context + math.ceil(self.fine.context / 2)
 
-    def forward(self, quantized: Tensor) -> tuple[Source, Gains, Tensor]:
-        """Also returns the voicing logits [B, 4T], for the training loss."""
-        hidden = self.coarse(quantized.float())
-        hidden = self.up(hidden)
+    def forward(self, quantized: Tensor) -> Tensor:
+        """Quantised vectors [B, D, T] -> raw parameters [B, 3F + 2, 4T], which `unpack` reads."""
+        hidden = self.up(self.coarse(quantized))
         hidden = self.fine(hidden.reshape(hidden.shape[0], -1, hidden.shape[-1] // 2).transpose(1, 2))
-        out = self.out(hidden).float()
-        out = out.reshape(out.shape[0], -1, out.shape[-1] // 2).transpose(1, 2)
-        harmonic, noise, phase, pitch = out.split([self.bins, self.bins, self.bins, 2], dim=1)
+        raw = self.out(hidden)
+        return raw.reshape(raw.shape[0], -1, raw.shape[-1] // 2).transpose(1, 2)
+
+    @property
+    def parameters_per_frame(self) -> int:
+        return 3 * self.bins + 2
+
+    def unpack(self, raw: Tensor) -> tuple[Source, Gains, Tensor]:
+        """Raw parameters [B, 3F + 2, 4T] -> source, gains, and the voicing logits [B, 4T] for the training loss."""
+        harmonic, noise, phase, pitch = raw.float().split([self.bins, self.bins, self.bins, 2], dim=1)
         low, high = self.pitch_range
         hertz = low * (high / low) ** pitch[:, 0].sigmoid()
-        gains = Gains(torch.polar(harmonic.clamp(max=5).exp(), phase), noise.clamp(max=5).exp())
+        gains = Gains(torch.polar(harmonic.clamp(max=MAX_LOG_GAIN).exp(), phase), noise.clamp(max=MAX_LOG_GAIN).exp())
         return Source(hertz, pitch[:, 1].sigmoid()), gains, pitch[:, 1]
 
 
-class NanoCodec(nn.Module):
+class NanoCodec(Codec):
     """Speech at 24 kHz, mono, as 8 levels of 1024 codes at 50 Hz (4 kbps)."""
 
     channels = 1
@@ -157,11 +170,75 @@ class NanoCodec(nn.Module):
 
     def encode(self, audio: Tensor) -> Tensor:
         """[B, 1, S] -> codes [B, K, T], T = ceil(S / hop_length)."""
-        mono = audio[:, 0]
-        return self.quantizer.encode(self.encoder(F.pad(mono, (0, -mono.shape[-1] % self.config.hop_length))))
+        self.check_audio(audio)
+        mono = F.pad(audio[:, 0], (0, -audio.shape[-1] % self.hop_length))
+        return self.quantizer.encode(self.encoder(mono), self.levels)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """[B, k, T] of the first k levels -> [B, 1, T * hop_length]."""
-        source, gains, _ = self.decoder(self.quantizer.embed(codes))
-        noise = self.synth.noise(0, codes.shape[-1] * self.config.hop_length)
-        return self.synth(source, gains, noise[None])[:, None]
+        """[B, K, T] -> [B, 1, T * hop_length]."""
+        self.check_codes(codes)
+        source, gains, _ = self.decoder.unpack(self.decoder(self.quantizer.embed(codes)))
+        return self.synth(source, gains)[:, None]
+
+    def streamer(self) -> "NanoStreamer":
+        return NanoStreamer(self)
+
+
+class NanoStreamer(Streamer):
+    """Three windows in a row: the network, the source per sample, the shaping; the pulses' phase runs through."""
+
+    def __init__(self, codec: NanoCodec):
+        self.codec = codec
+        decoder, synth = codec.decoder, codec.synth
+        self.network = Window(decoder, decoder.parameters_per_frame, 4, decoder.context, decoder.context)
+        self.source = Window(self._per_sample, 2, synth.hop_length, 1, 1)
+        self.shaping = Window(self._shape, 1, synth.hop_length, synth.context, synth.context)
+        self._reset()
+
+    def _reset(self) -> None:
+        self._raw: Tensor | None = None  # parameters whose source has not been made yet
+        self._cycles: Tensor | None = None
+        self._position = 0
+
+    def __call__(self, codes: Tensor) -> Tensor:
+        self.codec.check_codes(codes, empty_ok=True)
+        raw = self.network(self.codec.quantizer.embed(codes))
+        return self.shaping(self._excite(raw, self.source(self._tracks(raw))))
+
+    def flush(self) -> Tensor:
+        raw = self.network.flush()
+        source = torch.cat([self.source(self._tracks(raw)), self.source.flush()], -1)
+        audio = self.shaping(self._excite(raw, source))
+        audio = torch.cat([audio, self.shaping.flush()], -1)
+        self._reset()
+        return audio
+
+    def _tracks(self, raw: Tensor) -> Tensor:
+        """Raw parameters -> pitch and voicing [B, 2, T]."""
+        source, _, _ = self.codec.decoder.unpack(raw)
+        return torch.stack([source.pitch, source.voicing], 1)
+
+    def _per_sample(self, tracks: Tensor) -> Tensor:
+        return torch.stack([self.codec.synth.per_sample(track) for track in tracks.unbind(1)], 1)
+
+    def _excite(self, raw: Tensor, source: Tensor) -> Tensor:
+        """Parameters and source [B, 2, S] -> one tensor per frame for the last window: pulses, noise, parameters."""
+        hop = self.codec.synth.hop_length
+        waiting = raw if self._raw is None else torch.cat([self._raw, raw], -1)
+        frames = source.shape[-1] // hop
+        self._raw = waiting[..., frames:].clone()
+        if not frames:
+            return torch.cat([raw.new_zeros(raw.shape[0], 2 * hop, 0), waiting[..., :0]], 1)
+        if self._cycles is None:
+            self._cycles = source.new_zeros(source.shape[0], dtype=torch.float64)
+        pulses, noise, self._cycles = self.codec.synth.excite(source[:, 0], source[:, 1], self._cycles, self._position)
+        self._position += source.shape[-1]
+        drive = [samples.unflatten(-1, (frames, hop)).transpose(1, 2) for samples in (pulses, noise)]
+        return torch.cat([*drive, waiting[..., :frames]], 1)
+
+    def _shape(self, frames: Tensor) -> Tensor:
+        hop = self.codec.synth.hop_length
+        pulses, noise, raw = frames.split([hop, hop, frames.shape[1] - 2 * hop], 1)
+        _, gains, _ = self.codec.decoder.unpack(raw)
+        drive = [samples.transpose(1, 2).flatten(1) for samples in (pulses, noise)]
+        return self.codec.synth.shape(drive[0], drive[1], gains)[:, None]

@@ -1,7 +1,7 @@
 """Harmonic-plus-noise synthesis: pitch pulses and noise, shaped by gains per frequency.
 
-After the source-filter neural vocoders (Wang et al. 2019, arXiv:1904.12088; Engel et al. 2020, arXiv:2001.04643; Li et al.
-2023, arXiv:2309.09493): the pulses carry the phase of voiced speech, so a small network has only smooth gains to learn.
+After the source-filter vocoders of Wang et al. 2019 (arXiv:1904.12088), Engel et al. 2020 (arXiv:2001.04643) and Li et al.
+2023 (arXiv:2309.09493): the pulses carry the phase of voiced speech, so a small network has only smooth gains to learn.
 Shapes: B batch, T frames, S = T * hop_length samples, F = n_fft / 2 + 1 frequencies.
 """
 
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from audiogen.nn.vocos import ISTFT
 
 NOISE_SAMPLES = 1 << 18
-"""Length of the noise table that decoding reads in a circle: 10.9 s at 24 kHz, far longer than any ear remembers noise."""
+"""Length of the noise table that decoding reads in a circle: 10.9 s at 24 kHz, longer than an ear remembers noise."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,14 @@ class HarmonicSynth(nn.Module):
         table = torch.randn(NOISE_SAMPLES, generator=torch.Generator().manual_seed(0))
         self.register_buffer("noise_table", table, persistent=False)
 
-    def cycles(self, pitch: Tensor, start: Tensor) -> Tensor:
-        """Pitch per sample [B, S] in Hz -> the phase after each sample in cycles [B, S], float64, from `start` [B]."""
-        return (start[:, None] + (pitch.double() / self.sample_rate).cumsum(-1)).remainder(1)
+    def cycles(self, pitch: Tensor, voicing: Tensor, start: Tensor) -> Tensor:
+        """The pulses' phase after each sample [B, S] in cycles, float64, from `start` [B] and per-sample pitch [B, S].
+
+        It starts again at 0 wherever there is no voice, so that rounding cannot add up over a long stream.
+        """
+        total = start[:, None] + (pitch.double() / self.sample_rate).cumsum(-1)
+        unvoiced = torch.where(voicing < 0.5, total, torch.zeros_like(total))
+        return total - unvoiced.cummax(-1).values
 
     def noise(self, start: int, num_samples: int) -> Tensor:
         """Samples `start` … of the endless noise, [num_samples]: the same position gives the same sample."""
@@ -62,7 +67,12 @@ class HarmonicSynth(nn.Module):
 
     def per_sample(self, frames: Tensor) -> Tensor:
         """[B, T] -> [B, S], linear between frame centres, constant beyond the first and last."""
-        return F.interpolate(frames[:, None], scale_factor=float(self.hop_length), mode="linear")[:, 0]
+        # not F.interpolate: its rounding depends on the position, so streamed pitch would drift from the whole
+        offset = (torch.arange(self.hop_length, device=frames.device) + 0.5) / self.hop_length - 0.5
+        before = torch.cat([frames[:, :1], frames[:, :-1]], 1) - frames
+        after = torch.cat([frames[:, 1:], frames[:, -1:]], 1) - frames
+        slope = torch.where(offset < 0, -before[..., None], after[..., None])
+        return (frames[..., None] + slope * offset).flatten(1)
 
     def pulses(self, cycles: Tensor, pitch: Tensor, voicing: Tensor) -> Tensor:
         """All harmonics below half the sample rate with equal amplitude and power 1, [B, S].
@@ -70,7 +80,7 @@ class HarmonicSynth(nn.Module):
         The sum of K cosines has a closed form (the Dirichlet kernel), so its cost does not depend on K.
         """
         count = (self.sample_rate / 2 / pitch).floor()
-        half = (cycles * math.pi).to(pitch.dtype)
+        half = ((cycles - cycles.round()) * math.pi).to(pitch.dtype)  # around 0, where float32 is precise: at the peak
         sine = half.sin()
         peak = sine.abs() < 1e-4
         kernel = ((2 * count + 1) * half).sin() / torch.where(peak, torch.ones_like(sine), sine)
@@ -78,21 +88,36 @@ class HarmonicSynth(nn.Module):
         return voicing * (kernel - 1) / 2 / (count / 2).sqrt()
 
     def spectrum(self, samples: Tensor) -> Tensor:
-        """[B, S + n_fft - hop] samples, half a window of context on both sides -> [B, F, T] complex."""
-        frames = samples.unfold(-1, self.n_fft, self.hop_length) * self.istft.window
+        """Samples [B, S] -> [B, F, T] complex."""
+        frames = F.pad(samples, (self.edge, self.edge)).unfold(-1, self.n_fft, self.hop_length) * self.istft.window
         return torch.fft.rfft(frames).transpose(1, 2)
 
     @property
     def edge(self) -> int:
-        """Samples of context that the first and the last window need."""
+        """Samples by which the first and the last window reach over the ends."""
         return (self.n_fft - self.hop_length) // 2
 
-    def forward(self, source: Source, gains: Gains, noise: Tensor) -> Tensor:
-        """Whole signal from phase 0: `noise` [B or 1, S] -> samples [B, S]."""
+    def excite(self, pitch: Tensor, voicing: Tensor, cycles: Tensor, start: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Pulses and noise for samples `start` … of a signal, from pitch and voicing per sample [B, S].
+
+        `cycles` [B] is the phase before the first sample; returned third is the phase after the last one.
+        """
+        phase = self.cycles(pitch, voicing, cycles)
+        noise = self.noise(start, pitch.shape[-1]).expand_as(pitch)
+        return self.pulses(phase, pitch, voicing), noise, phase[:, -1]
+
+    def forward(self, source: Source, gains: Gains, noise: Tensor | None = None) -> Tensor:
+        """A whole signal from phase 0 -> samples [B, S]; `noise` [B, S] in place of the table's, for training."""
         pitch, voicing = self.per_sample(source.pitch), self.per_sample(source.voicing)
-        cycles = self.cycles(pitch, pitch.new_zeros(pitch.shape[0], dtype=torch.float64))
-        return self.shape(F.pad(self.pulses(cycles, pitch, voicing), (self.edge,) * 2), F.pad(noise, (self.edge,) * 2), gains)
+        cycles = pitch.new_zeros(pitch.shape[0], dtype=torch.float64)
+        pulses, table_noise, _ = self.excite(pitch, voicing, cycles, 0)
+        return self.shape(pulses, table_noise if noise is None else noise, gains)
 
     def shape(self, pulses: Tensor, noise: Tensor, gains: Gains) -> Tensor:
-        """Pulses and noise [B, S + 2 * edge] -> samples [B, S]."""
+        """Pulses and noise [B, S] -> samples [B, S]; beyond both ends there is silence."""
         return self.istft(self.spectrum(pulses) * gains.harmonic + self.spectrum(noise) * gains.noise)
+
+    @property
+    def context(self) -> int:
+        """Frames on each side that a frame's samples depend on in `shape`: windows in, windows out."""
+        return 2 * -(-self.edge // self.hop_length)

@@ -18,7 +18,13 @@ class WeightNormConv1d(nn.Module):
     """A 1-D convolution stored as direction and length, `weight_v` and `weight_g`, as official checkpoints have it."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int = 0,
+        dilation: int = 1,
     ):
         super().__init__()
         self.stride, self.padding, self.dilation = stride, padding, dilation
@@ -95,7 +101,7 @@ class FactorizedQuantizer(nn.Module):
 class ResidualQuantizer(nn.Module):
     """K levels, each quantising what the levels below left over; the result is their sum.
 
-    In training the first `quantizer_dropout` share of a batch uses a random number of levels (DAC, "quantizer dropout").
+    In training a share `quantizer_dropout` of each batch uses a random number of levels (DAC, "Quantizer dropout").
     """
 
     def __init__(

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class CodecTraining:
+    """What one training run of the codec is made of."""
+
     fit: FitConfig = field(default_factory=lambda: FitConfig(steps=6000))
     model: NanoCodecConfig = field(default_factory=NanoCodecConfig)
     batch_size: int = 16
@@ -82,7 +84,9 @@ def crop(recording: Recording, start: int, frames: int, sample_rate: int) -> tup
     return F.pad(audio, (0, frames * hop - len(audio))), pitch
 
 
-def draw_crops(sets: list[list[Recording]], shares: list[float], config: CodecTraining, generator: torch.Generator) -> Crops:
+def draw_crops(
+    sets: list[list[Recording]], shares: list[float], config: CodecTraining, generator: torch.Generator
+) -> Crops:
     """Random pieces: the set by its share, the utterance evenly, the place evenly."""
     frames = round(config.seconds * FRAME_RATE)
     audio, pitch = [], []
@@ -121,7 +125,7 @@ class CodecTask(Task):
             quantized = codec.quantizer(hidden, generator=generator)
         if self.training:
             self._count(quantized.codes)
-        own, gains, voicing_logits = codec.decoder(quantized.quantized)
+        own, gains, voicing_logits = codec.decoder.unpack(codec.decoder(quantized.quantized))
         with torch.autocast(hidden.device.type, enabled=False):
             noise = torch.randn(batch.audio.shape, generator=generator).to(batch.audio.device)
             audio = codec.synth(self._source(batch, own, generator), gains, noise)
@@ -138,12 +142,11 @@ class CodecTask(Task):
         return {"loss": loss, "mel": mel, "pitch": pitch, "voicing": voicing, "quantizer": quantized.loss}
 
     def _source(self, batch: Crops, own: Source, generator: torch.Generator) -> Source:
-        """The tracked pitch, or for some items the codec's own (all in validation), so that it learns to sing by itself."""
+        """The tracked pitch, or for some items (in validation all) the codec's own, so that it learns to sing alone."""
         share = 1.0 if not self.training else min(0.5, 0.5 * self.global_step / self.training_config.own_pitch)
         chosen = (torch.rand(len(batch.audio), 1, generator=generator) < share).to(batch.audio.device)
-        return Source(
-            torch.where(chosen, own.pitch.detach(), batch.pitch), torch.where(chosen, own.voicing.detach(), batch.voicing)
-        )
+        pitch = torch.where(chosen, own.pitch.detach(), batch.pitch)
+        return Source(pitch, torch.where(chosen, own.voicing.detach(), batch.voicing))
 
     def _count(self, codes: Tensor) -> None:
         for level in range(codes.shape[1]):
@@ -172,10 +175,11 @@ def train(config: CodecTraining, train_cuts: list[Path], dev_cuts: Path, exp_dir
     sets = [read_recordings(cuts, rate) for cuts in train_cuts]
     shares = [config.shares.get(str(cuts.parent), 1.0) if config.shares else 1.0 for cuts in train_cuts]
     validation = validation_crops(read_recordings(dev_cuts, rate), config)
-    data = StepData(
-        lambda step: draw_crops(sets, shares, config, step_generator(config.fit.seed, step)), validation, config.fit.steps
-    )
-    codec = fit(CodecTask(config), data, exp_dir)
+
+    def batch_at(step: int) -> Crops:
+        return draw_crops(sets, shares, config, step_generator(config.fit.seed, step))
+
+    codec = fit(CodecTask(config), StepData(batch_at, validation, config.fit.steps), exp_dir)
     return save(codec, exp_dir / "model")
 
 

@@ -147,7 +147,7 @@ class _Record(Callback):
 
 
 def fit(task: Task, data: StepData, exp_dir: Path) -> nn.Module:
-    """Train `task.network` in `exp_dir`, from its last checkpoint if there is one; the network with averaged weights."""
+    """Train `task.network` in `exp_dir`, from its last checkpoint if there is one; returns it with averaged weights."""
     exp_dir.mkdir(parents=True, exist_ok=True)
     config = task.config
     last = exp_dir / "last.ckpt"

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 
 class MultiScaleMel(nn.Module):
-    """Mean absolute difference of log-mel spectra at several window lengths (DAC, arXiv:2306.06546, "Frequency domain").
+    """Mean absolute difference of log-mel spectra at several window lengths (DAC, arXiv:2306.06546).
 
     Windows of 128 samples resolve single pitch pulses in time, windows of 2048 single harmonics in frequency.
     """
