@@ -1,0 +1,77 @@
+"""Which units are sure enough to be kept: what ranks them, and the choice of those that are masked again.
+
+Shapes: B batch, K levels of the stage, T frames, U units per level, N cells, V vocab_size.
+A unit is `span` neighbouring frames of one level (span 1: a cell); they are fixed and masked together.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from audiogen.decoding.schedule import Setting
+from audiogen.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confidence:
+    """What ranks the units of a stage."""
+
+    kind: Literal["probability", "log_probability"] = "probability"
+    """Of the drawn token. It matters where noise is added, or where spans are summed."""
+    temperature: Setting = 0.0
+    """Scales the Gumbel noise that is added; 0 draws none."""
+    filtered: bool = True
+    """The probability is taken among the tokens that may be drawn, rather than among all."""
+    tempered: bool = True
+    """The probability is taken after the sampling temperature, rather than before."""
+    over_span: Literal["max", "sum"] = "max"
+    """A span of several cells is as sure as its surest cell, or as all of them together."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("probability", "log_probability"):
+            raise InputError(f'Confidence: expected kind="probability" or "log_probability", got {self.kind!r}.')
+        if self.over_span not in ("max", "sum"):
+            raise InputError(f'Confidence: expected over_span="max" or "sum", got {self.over_span!r}.')
+
+
+def of_tokens(logits: Tensor, tokens: Tensor, kind: str) -> Tensor:
+    """Confidence [N] of `tokens` [N] under softmax(logits [N, V])."""
+    log_probability = logits.float().log_softmax(dim=-1).gather(-1, tokens[:, None])[:, 0]
+    return log_probability.exp() if kind == "probability" else log_probability
+
+
+def any_in_unit(cells: Tensor, span: int) -> Tensor:
+    """Bool cells [B, K, T] -> units [B, K, U], U = ceil(T / span): True where any cell is."""
+    return _by_unit(cells, span, fill=False).any(dim=-1)
+
+
+def cells_of(units: Tensor, span: int, frames: int) -> Tensor:
+    """Units [B, K, U] -> cells [B, K, T]."""
+    return units.repeat_interleave(span, dim=-1)[..., :frames]
+
+
+def of_units(confidence: Tensor, cells: Tensor, span: int, over_span: str) -> Tensor:
+    """Confidence of cells [B, K, T] -> of units [B, K, U]; only `cells` [B, K, T] count."""
+    if over_span == "max":
+        return _by_unit(confidence.masked_fill(~cells, -math.inf), span, fill=-math.inf).amax(dim=-1)
+    return _by_unit(confidence.masked_fill(~cells, 0.0), span, fill=0.0).sum(dim=-1)
+
+
+def _by_unit(values: Tensor, span: int, fill: float) -> Tensor:
+    """[B, K, T] -> [B, K, U, span]."""
+    short = -values.shape[-1] % span
+    return F.pad(values, (0, short), value=fill).unflatten(-1, (-1, span))
+
+
+def least_confident(confidence: Tensor, masked: Tensor, counts: Tensor) -> Tensor:
+    """The `counts` [B] least confident of each item's `masked` units, [B, K, U] bool. Ties: the earlier unit."""
+    ranked = confidence.masked_fill(~masked, math.inf).flatten(1)
+    order = ranked.argsort(dim=1, stable=True)
+    places = torch.arange(order.shape[1], device=order.device).expand_as(order)
+    rank = torch.empty_like(order).scatter_(1, order, places)
+    chosen = rank < counts[:, None]
+    return chosen.view_as(masked) & masked

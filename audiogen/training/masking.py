@@ -1,0 +1,134 @@
+"""What a training step hides, in the reference's random order, and the loss on it.
+
+MaskGCT's corruption: golden maskgct SPEC 6. The mask rate is the curve that decoding follows
+(`audiogen.decoding.schedule.mask_rate`). All randomness comes from the generator that is passed in.
+Shapes: B batch, K levels, T frames (of the padded batch), V vocab_size.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+from audiogen.decoding.plan import Stage
+from audiogen.decoding.schedule import mask_rate
+from audiogen.errors import InputError, nearest
+
+LevelSchedule = Literal["linear", "cosine", "uniform"]
+
+SMALLEST_TIME = 1e-5
+SEMANTIC_RATE_FLOOR = 0.2
+"""Text to semantic never hides less than this share on average; semantic to acoustic has no floor."""
+
+
+@dataclass(frozen=True)
+class MaskDraw:
+    """What one training step hides."""
+
+    stage: Stage  # names the level that is predicted
+    time: Tensor  # [B] diffusion time
+    rate: Tensor  # [B] probability of hiding a cell
+    prompt_length: Tensor  # [B] frames at the start that are kept whole
+    mask: Tensor  # [B, K, T] bool, True = hidden from the model
+
+    def scored(self, valid: Tensor | None = None) -> Tensor:
+        """[B, 1, T] bool: cells of the predicted level that count in the loss; `valid` [B, T] leaves out padding."""
+        scored = self.mask[:, self.stage.levels]
+        return scored if valid is None else scored & valid[:, None].bool()
+
+
+def draw_semantic_mask(batch: int, frames: int, generator: Generator, prompt_dropout: float = 0.15) -> MaskDraw:
+    """Text to semantic: `batch` items of `frames` frames; `prompt_dropout` is the chance that nobody gets a prompt."""
+    time = _draw_time(batch, generator)
+    rate = mask_rate(time).clamp(min=SEMANTIC_RATE_FLOOR)
+    prompt = _draw_prompt(batch, frames, int(0.4 * frames), generator, prompt_dropout)
+    mask = _draw_cells(rate, prompt, frames, generator)
+    return MaskDraw(Stage(levels=(0,)), time, rate, prompt, mask[:, None])
+
+
+def draw_acoustic_mask(
+    batch: int,
+    frames: int,
+    levels: int,
+    generator: Generator,
+    prompt_dropout: float = 0.15,
+    level_schedule: LevelSchedule = "linear",
+    first_level: Literal[0, 1] = 0,
+) -> MaskDraw:
+    """Semantic to acoustic: one level for the whole batch; levels below it are shown, those above only in the prompt.
+
+    `first_level` is 1 for a model that leaves level 0 to another one (the official 12-level model).
+    """
+    time = _draw_time(batch, generator)
+    level = draw_level(levels, generator, level_schedule, first_level)
+    rate = mask_rate(time)
+    prompt = _draw_prompt(batch, frames, frames // 2, generator, prompt_dropout)
+    mask = torch.zeros(batch, levels, frames, dtype=torch.bool)
+    mask[:, level] = _draw_cells(rate, prompt, frames, generator)
+    mask[:, level + 1 :] = _after_prompt(prompt, frames)[:, None]
+    return MaskDraw(Stage(levels=(level,)), time, rate, prompt, mask)
+
+
+def draw_level(
+    levels: int, generator: Generator, schedule: LevelSchedule = "linear", first_level: Literal[0, 1] = 0
+) -> int:
+    """The level that a step trains. Coarser levels are drawn more often, but for "uniform" (golden maskgct SPEC 6.2).
+
+    Raises:
+        InputError: an unknown schedule, or no level to draw.
+    """
+    if levels <= first_level:
+        raise InputError(f"draw_level: expected more than {first_level} levels, got {levels}. Train level 0 as well.")
+    rank = torch.arange(levels - first_level)
+    if schedule == "uniform":
+        return int(torch.randint(first_level, levels, (1,), generator=generator))
+    if schedule == "linear":
+        weights = (levels - rank).float()
+        weights = weights / weights.sum()
+    elif schedule == "cosine":
+        weights = torch.cos(rank.double() / levels * (math.pi / 2))
+    else:
+        known = nearest(str(schedule), ("linear", "cosine", "uniform"))
+        raise InputError(f"draw_level: expected a schedule out of {known}, got {schedule!r}. Change the configuration.")
+    weights = torch.cat((weights.new_zeros(first_level), weights))
+    return int(torch.multinomial(weights, 1, generator=generator))
+
+
+def _draw_time(batch: int, generator: Generator) -> Tensor:
+    return torch.rand(batch, generator=generator).clamp(SMALLEST_TIME, 1.0)
+
+
+def _draw_prompt(batch: int, frames: int, longest: int, generator: Generator, dropout: float) -> Tensor:
+    """Prompt lengths [B], below `longest`; one draw decides for the whole batch whether there are prompts at all."""
+    if not bool(torch.rand(1, generator=generator) > dropout):
+        return torch.zeros(batch, dtype=torch.int64)
+    shortest = min(frames // 4, 5)
+    return torch.randint(shortest, max(longest, shortest + 1), (batch,), generator=generator)
+
+
+def _draw_cells(rate: Tensor, prompt: Tensor, frames: int, generator: Generator) -> Tensor:
+    """[B, T] bool: cells after the prompt, each hidden with probability `rate` [B]; at least one per item."""
+    drawn = torch.bernoulli(rate[:, None].repeat(1, frames), generator=generator).bool()
+    mask = drawn & _after_prompt(prompt, frames)
+    first = torch.arange(frames) == prompt[:, None]
+    return mask | (first & ~mask.any(dim=1, keepdim=True))
+
+
+def _after_prompt(prompt: Tensor, frames: int) -> Tensor:
+    """[B, T] bool: frames from `prompt` [B] on."""
+    return torch.arange(frames) >= prompt[:, None]
+
+
+def masked_cross_entropy(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+    """Mean negative log-likelihood over the cells of `mask`, in float32; 0 when there are none.
+
+    Args:
+        logits: [B, K, T, V].
+        targets: [B, K, T] int64, the true codes.
+        mask: [B, K, T] bool, the cells that count.
+    """
+    total = F.cross_entropy(logits[mask].float(), targets[mask], reduction="sum")
+    return total / mask.sum().clamp(min=1)
