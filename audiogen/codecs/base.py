@@ -60,6 +60,18 @@ class Codec(ABC, nn.Module):
         """T for S samples: ceil(S / hop_length)."""
         return -(-num_samples // self.hop_length)
 
+    def use_levels(self, levels: int) -> None:
+        """Keep the first `levels` levels from now on: in a residual codec they are a codec of a lower bitrate.
+
+        Raises:
+            InputError: the codec does not have that many.
+        """
+        if not 1 <= levels <= self.levels:
+            raise InputError(
+                f"{type(self).__name__}: expected 1 to {self.levels} levels, got {levels}. Ask for fewer levels."
+            )
+        self.levels = levels
+
     @abstractmethod
     def encode(self, audio: Tensor) -> Tensor:
         """Audio [B, C, S] float in -1..1 -> codes [B, K, T] int64, T = ceil(S * frame_rate / sample_rate).
@@ -101,8 +113,11 @@ class Codec(ABC, nn.Module):
             )
         if codes.dtype != torch.int64:
             raise InputError(f"{name}: expected int64 codes, got {codes.dtype}. Convert them with .long().")
-        if codes.numel() and not (0 <= int(codes.min()) and int(codes.max()) < self.vocab_size):
+        if codes.numel() == 0:
+            return
+        smallest, largest = (int(code) for code in codes.aminmax())
+        if smallest < 0 or largest >= self.vocab_size:
             raise InputError(
-                f"{name}: expected codes in 0..{self.vocab_size - 1}, got {int(codes.min())}..{int(codes.max())}. "
+                f"{name}: expected codes in 0..{self.vocab_size - 1}, got {smallest}..{largest}. "
                 "Replace mask tokens first, or use the codec that made these codes."
             )

@@ -1,0 +1,138 @@
+"""Official codec weights: found in a file, a folder or the Hugging Face cache, and fitted to weight-normalised layers.
+
+Safetensors are read as they are; pickles only by the restricted loader, which builds tensors and plain containers.
+"""
+
+import json
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.utils import remove_weight_norm
+
+from audiogen.errors import InputError
+
+WEIGHT_SUFFIXES = (".safetensors", ".bin", ".th", ".pth", ".pt")
+
+
+@contextmanager
+def old_weight_norm() -> Iterator[None]:
+    """For layers of packages that use torch's old weight_norm, without its FutureWarning on a user's screen."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
+
+
+def hub_snapshot(repository: str) -> Path:
+    """The newest snapshot of a Hugging Face repository in the local cache; never downloads.
+
+    Raises:
+        InputError: the cache does not have it.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(repository, local_files_only=True))
+    except LocalEntryNotFoundError as error:
+        raise InputError(
+            f"expected the weights of {repository} in the Hugging Face cache, got none. Run `hf download {repository}` "
+            "(without network: copy that cache from a machine that has it), or name a local weights file or folder."
+        ) from error
+
+
+def find_weights(source: Path) -> Path:
+    """`source` itself, or the weights file in that folder (safetensors first).
+
+    Raises:
+        InputError: there is none, or several of the same kind.
+    """
+    if not source.is_dir():
+        return source
+    for suffix in WEIGHT_SUFFIXES:
+        files = sorted(source.glob(f"*{suffix}"))
+        if len(files) > 1:
+            names = ", ".join(file.name for file in files)
+            raise InputError(f"{source}: expected one weights file, got {names}. Name the file itself.")
+        if files:
+            return files[0]
+    raise InputError(
+        f"{source}: expected a weights file ({', '.join(WEIGHT_SUFFIXES)}), got none. Download the weights there."
+    )
+
+
+def read_weights(path: Path) -> Mapping[str, Any]:
+    """What a weights file holds: tensors by name, or an official package with tensors inside."""
+    from audiogen.checkpoints import read_safetensors, restricted_load
+
+    if path.suffix == ".safetensors":
+        return read_safetensors(path)
+    package = restricted_load(path)
+    if not isinstance(package, Mapping):
+        raise InputError(f"{path}: expected a dictionary of tensors, got {type(package).__name__}. Name another file.")
+    return package
+
+
+def read_config(source: Path) -> dict[str, Any] | None:
+    """The config.json in that folder, or beside that file; None where there is none."""
+    path = (source if source.is_dir() else source.parent) / "config.json"
+    if not path.is_file():
+        return None
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: expected JSON, got: {error}. Download the file again.") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{path}: expected a JSON object, got {type(config).__name__}. Download the file again.")
+    return config
+
+
+def assign_normed(module: nn.Module, state: Mapping[str, Any], source: Path, their_name: Callable[[str], str]) -> None:
+    """`checkpoints.assign_weights` for weight-normalised modules, from files with either of two sets of names.
+
+    The weights are for inference: their norm is folded in afterwards.
+
+    Args:
+        module: what gets the weights, in float32.
+        state: parameters, named as in `module` or as `their_name` calls them.
+        source: where they are from, for error messages.
+        their_name: a parameter's name in `module` -> its name in the other published layout.
+    Raises:
+        InputError: names or shapes differ.
+    """
+    from audiogen.checkpoints import assign_weights
+
+    expected = list(module.state_dict())
+    tensors = {_plain(key): tensor.float() for key, tensor in state.items() if isinstance(tensor, Tensor)}
+    assign_weights(module, _split_folded(_rename(tensors, expected, their_name), expected), source)
+    for layer in module.modules():
+        if hasattr(layer, "weight_g"):
+            remove_weight_norm(layer)  # or every call, even of one frame, would multiply all weights out again
+
+
+def _plain(key: str) -> str:
+    """Of weight = g * v / |v| (the norm over all axes but the first) torch has two pairs of names for g and v."""
+    original = "parametrizations.weight.original"
+    return key.replace(f"{original}0", "weight_g").replace(f"{original}1", "weight_v")
+
+
+def _rename(
+    state: Mapping[str, Tensor], expected: Iterable[str], their_name: Callable[[str], str]
+) -> dict[str, Tensor]:
+    """By the layer, not the parameter: files may have `weight` where the module has `weight_g` and `weight_v`."""
+    layers = {their_name(key).rpartition(".")[0]: key.rpartition(".")[0] for key in expected}
+    split = ((key.rpartition("."), tensor) for key, tensor in state.items())
+    return {f"{layers.get(layer, layer)}.{parameter}": tensor for (layer, _, parameter), tensor in split}
+
+
+def _split_folded(state: dict[str, Tensor], expected: Iterable[str]) -> dict[str, Tensor]:
+    """Where a file has the product `weight`: v is that weight, and g its norm."""
+    for key in expected:
+        folded = key.removesuffix("_v")
+        if key.endswith(".weight_v") and folded in state:
+            weight = state[key] = state.pop(folded)
+            state[f"{folded}_g"] = weight.flatten(1).norm(dim=1).view(-1, *[1] * (weight.dim() - 1))
+    return state
