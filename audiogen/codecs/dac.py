@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from audiogen.codecs.base import Codec, Streamer
 from audiogen.codecs.streaming import WindowedStreamer, conv_context
-from audiogen.codecs.weights import assign_normed, old_weight_norm
+from audiogen.codecs.weights import assign_normed, liven, old_weight_norm
 from audiogen.extras import need
 
 
@@ -98,7 +98,9 @@ class Dac(Codec):
         """See `CodecClass.tiny`."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return cls(replace(CONFIGS[name], encoder_dim=4, decoder_dim=32, vocab_size=32, levels=3)).eval()
+            codec = cls(replace(CONFIGS[name], encoder_dim=4, decoder_dim=32, vocab_size=32, levels=3))
+        liven(codec, 1.2)
+        return codec.eval()
 
     @torch.no_grad()
     def encode(self, audio: Tensor) -> Tensor:

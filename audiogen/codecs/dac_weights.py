@@ -57,7 +57,8 @@ def read(source: Path, config: DacConfig | None) -> tuple[DacConfig, dict[str, A
 
 def _config(values: dict[str, Any]) -> DacConfig:
     """JSON has lists where the configuration has tuples."""
-    return DacConfig(**{field: tuple(value) if isinstance(value, list) else value for field, value in values.items()})
+    fitting: dict[str, Any] = {field: tuple(v) if isinstance(v, list) else v for field, v in values.items()}
+    return DacConfig(**fitting)
 
 
 def transformers_name(key: str, blocks: int) -> str:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from audiogen.codecs.base import Codec, Streamer
 from audiogen.codecs.segments import SegmentStreamer, overlap_add, segment_starts
 from audiogen.codecs.streaming import Window, conv_context
-from audiogen.codecs.weights import assign_normed, old_weight_norm
+from audiogen.codecs.weights import assign_normed, liven, old_weight_norm
 from audiogen.extras import need
 
 
@@ -144,9 +144,10 @@ class Encodec(Codec):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             codec = cls(config)
-            for name, buffer in codec.named_buffers():
-                if name.endswith(".embed"):
+            for key, buffer in codec.named_buffers():
+                if key.endswith(".embed"):
                     nn.init.normal_(buffer, std=0.2)
+        liven(codec, 1.8)
         return codec.eval()
 
     @torch.no_grad()

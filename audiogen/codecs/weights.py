@@ -26,6 +26,15 @@ def old_weight_norm() -> Iterator[None]:
         yield
 
 
+def liven(module: nn.Module, gain: float) -> None:
+    """Make a random weight-normalised network react to its input: no biases, and layers louder by `gain`."""
+    for key, parameter in module.named_parameters():
+        if key.endswith("weight_g"):
+            parameter.data.mul_(gain)
+        elif key.endswith("bias"):
+            parameter.data.zero_()
+
+
 def hub_snapshot(repository: str) -> Path:
     """The newest snapshot of a Hugging Face repository in the local cache; never downloads.
 
