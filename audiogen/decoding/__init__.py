@@ -1,1 +1,33 @@
 """The one loop that fills the holes of a grid of codes, and the pieces it is made of."""
+
+from audiogen.decoding.condition import NO_CONDITION, Condition
+from audiogen.decoding.confidence import Confidence
+from audiogen.decoding.decoder import MaskedModel, decode
+from audiogen.decoding.guidance import Guidance
+from audiogen.decoding.noise import ItemNoise, Noise, NoNoise, StreamNoise
+from audiogen.decoding.plan import Plan, Stage
+from audiogen.decoding.sampling import Sampling
+from audiogen.decoding.schedule import Linear, cosine, linear, stretched
+from audiogen.decoding.trace import Step, Trace
+
+__all__ = [
+    "NO_CONDITION",
+    "Condition",
+    "Confidence",
+    "Guidance",
+    "ItemNoise",
+    "Linear",
+    "MaskedModel",
+    "NoNoise",
+    "Noise",
+    "Plan",
+    "Sampling",
+    "Stage",
+    "Step",
+    "StreamNoise",
+    "Trace",
+    "cosine",
+    "decode",
+    "linear",
+    "stretched",
+]

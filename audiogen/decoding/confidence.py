@@ -38,10 +38,9 @@ class Confidence:
             raise InputError(f'Confidence: expected over_span="max" or "sum", got {self.over_span!r}.')
 
 
-def of_tokens(logits: Tensor, tokens: Tensor, kind: str) -> Tensor:
-    """Confidence [N] of `tokens` [N] under softmax(logits [N, V])."""
-    log_probability = logits.float().log_softmax(dim=-1).gather(-1, tokens[:, None])[:, 0]
-    return log_probability.exp() if kind == "probability" else log_probability
+def log_probability(logits: Tensor, tokens: Tensor) -> Tensor:
+    """Of `tokens` [N] under softmax(logits [N, V]), [N]."""
+    return logits.log_softmax(dim=-1).gather(-1, tokens[:, None])[:, 0]
 
 
 def any_in_unit(cells: Tensor, span: int) -> Tensor:

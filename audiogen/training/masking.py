@@ -17,8 +17,6 @@ from audiogen.decoding.plan import Stage
 from audiogen.decoding.schedule import mask_rate
 from audiogen.errors import InputError, nearest
 
-LevelSchedule = Literal["linear", "cosine", "uniform"]
-
 SMALLEST_TIME = 1e-5
 SEMANTIC_RATE_FLOOR = 0.2
 """Text to semantic never hides less than this share on average; semantic to acoustic has no floor."""
@@ -55,7 +53,7 @@ def draw_acoustic_mask(
     levels: int,
     generator: Generator,
     prompt_dropout: float = 0.15,
-    level_schedule: LevelSchedule = "linear",
+    level_schedule: str = "linear",
     first_level: Literal[0, 1] = 0,
 ) -> MaskDraw:
     """Semantic to acoustic: one level for the whole batch; levels below it are shown, those above only in the prompt.
@@ -73,7 +71,7 @@ def draw_acoustic_mask(
 
 
 def draw_level(
-    levels: int, generator: Generator, schedule: LevelSchedule = "linear", first_level: Literal[0, 1] = 0
+    levels: int, generator: Generator, schedule: str = "linear", first_level: Literal[0, 1] = 0
 ) -> int:
     """The level that a step trains. Coarser levels are drawn more often, but for "uniform" (golden maskgct SPEC 6.2).
 
@@ -91,7 +89,7 @@ def draw_level(
     elif schedule == "cosine":
         weights = torch.cos(rank.double() / levels * (math.pi / 2))
     else:
-        known = nearest(str(schedule), ("linear", "cosine", "uniform"))
+        known = nearest(schedule, ("linear", "cosine", "uniform"))
         raise InputError(f"draw_level: expected a schedule out of {known}, got {schedule!r}. Change the configuration.")
     weights = torch.cat((weights.new_zeros(first_level), weights))
     return int(torch.multinomial(weights, 1, generator=generator))

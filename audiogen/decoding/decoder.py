@@ -1,0 +1,210 @@
+"""The one loop: fill the masked cells of a grid of codes in a few parallel passes, surest cells first.
+
+Papers: Chang et al. 2022, arXiv:2202.04200 (MaskGIT); what differs between its descendants is the `Plan`.
+Shapes: B batch, K levels, k levels of a stage, T frames, U units per level, N cells, V vocab_size, D width.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from audiogen.decoding import confidence as ranks
+from audiogen.decoding.condition import Condition
+from audiogen.decoding.guidance import guide, rescale
+from audiogen.decoding.noise import Noise, noise_from
+from audiogen.decoding.plan import Plan, Stage
+from audiogen.decoding.sampling import NEVER, allowed_tokens, draw
+from audiogen.decoding.schedule import masked_counts, progress_at, value_at
+from audiogen.decoding.trace import Step
+from audiogen.errors import InputError
+
+
+class MaskedModel(Protocol):
+    """All that the loop asks of a network."""
+
+    @property
+    def mask_token(self) -> int:
+        """The code that means "hidden", V."""
+        ...
+
+    def prepare(self, codes: Tensor, mask: Tensor, condition: Condition, stage: Stage) -> Condition:
+        """Called once per stage: `condition` with what is the same in all its passes.
+
+        The null of what it returns decides what an unguided pass sees; `mask` [B, K, T], the cells to be generated in
+        this request, is there for models that drop more than the condition (MaskGCT drops the voice prompt).
+        """
+        ...
+
+    def hidden(self, codes: Tensor, condition: Condition, stage: Stage, time: Tensor) -> Tensor:
+        """[B, K, T] codes with mask tokens -> [B, T, D]. `time` [B]: 1 in the first pass of a stage, falling to 0."""
+        ...
+
+    def head(self, hidden: Tensor, stage: Stage) -> Tensor:
+        """[B, T, D] -> logits [B, k, T, V] of the levels that `stage` generates."""
+        ...
+
+
+@torch.no_grad()
+def decode(
+    model: MaskedModel,
+    codes: Tensor,
+    mask: Tensor,
+    condition: Condition,
+    plan: Plan,
+    seed: int | Sequence[int] | Noise = 0,
+    on_step: Callable[[Step], None] | None = None,
+) -> Tensor:
+    """Generate the cells of `mask`, stage by stage; all others come back as they are.
+
+    Args:
+        model: the network, in evaluation mode.
+        codes: [B, K, T] int64; what stands under the mask does not matter. A cell that is neither to be generated nor
+            known holds the mask token (levels that are left out).
+        mask: [B, K, T] bool, True = to be generated. Padding ("valid" of the condition) is left out of it.
+        condition: from the model's `condition()`.
+        plan: has a stage for every level with cells to generate; stages without any are skipped.
+        seed: one for all items, one per item, or a source of noise. An item's codes depend on its own seed only: they
+            are the same alone and in any batch.
+        on_step: called after every pass (progress bars, `Trace.record`).
+    Returns:
+        [B, K, T] int64.
+    Raises:
+        InputError: shapes, types, codes, plan or number of seeds do not fit together.
+    """
+    _check(model, codes, mask, plan)
+    if "valid" in condition:
+        mask = mask & condition["valid"][:, None]
+    codes = codes.masked_fill(mask, model.mask_token)
+    noise = noise_from(seed, len(codes), codes.device)
+    planned, number = sum(stage.steps for stage in plan), 0
+    for stage in plan:
+        if mask[:, stage.levels].any():
+            for step in _passes(model, codes, mask, condition, stage, noise, number, planned):
+                codes = step.codes
+                if on_step is not None:
+                    on_step(step)
+        number += stage.steps
+    return codes
+
+
+def _passes(
+    model: MaskedModel,
+    codes: Tensor,
+    mask: Tensor,
+    condition: Condition,
+    stage: Stage,
+    noise: Noise,
+    number: int,
+    planned: int,
+) -> Iterator[Step]:
+    """The passes of one stage, until nothing is masked."""
+    target = mask[:, stage.levels]
+    valid = condition["valid"][:, None] if "valid" in condition else torch.ones_like(target)
+    units = ranks.any_in_unit(target, stage.span)
+    total = units.flatten(1).sum(dim=1)
+    condition = model.prepare(codes, mask, condition, stage)
+    masked, before = units, target
+    for index in range(stage.steps):
+        logits = _logits(model, codes, condition, stage, index, target)
+        unfinished = units & masked.flatten(1).any(dim=1)[:, None, None]  # finished items draw no more random numbers
+        cells = ranks.cells_of(unfinished, stage.span, codes.shape[-1]) & valid
+        tokens, confidence = _propose(logits, cells, stage, index, noise, model.mask_token)
+        ranking = _rank(confidence, cells, unfinished, stage, index, noise)
+        masked = ranks.least_confident(ranking, masked, _counts(stage, index, total, masked))
+        after = ranks.cells_of(masked, stage.span, codes.shape[-1]) & target
+        codes = codes.clone()
+        filled = torch.where(before, tokens, codes[:, stage.levels])
+        codes[:, stage.levels] = filled.masked_fill(after, model.mask_token)
+        yield Step(stage, index, number + index, planned, tokens, confidence, ranking, before, after, codes)
+        before = after
+        if not masked.any():
+            return
+
+
+def _logits(
+    model: MaskedModel, codes: Tensor, condition: Condition, stage: Stage, index: int, target: Tensor
+) -> Tensor:
+    """[B, k, T, V] after guidance; the second pass is only run where the scale is not 1."""
+    guidance = stage.guidance
+    progress = progress_at(index, stage.steps)
+    scale = guidance.scale_at(stage.schedule(progress))
+    time = torch.full((len(codes),), 1 - progress, device=codes.device)
+    hidden = model.hidden(codes, condition, stage, time)
+    if scale == 1:
+        return model.head(hidden, stage)
+    null = model.hidden(codes, condition.null(), stage, time)
+    if guidance.on == "logits":
+        hidden, null = model.head(hidden, stage), model.head(null, stage)
+    guided = guide(hidden, null, scale)
+    if guidance.rescale:
+        places = target if guidance.on == "logits" else target.any(dim=1)
+        guided = rescale(guided, hidden, guidance.rescale, places[..., None], guidance.spread_over)
+    return guided if guidance.on == "logits" else model.head(guided, stage)
+
+
+def _propose(
+    logits: Tensor, cells: Tensor, stage: Stage, index: int, noise: Noise, mask_token: int
+) -> tuple[Tensor, Tensor]:
+    """A token for each of `cells` (elsewhere the mask token) and its confidence (elsewhere 0), all [B, k, T]."""
+    sampling, scoring = stage.sampling, stage.confidence
+    temperature = max(value_at(sampling.temperature, index, stage.steps), sampling.temperature_floor)
+    flat = logits[cells].float()  # [N, V]
+    allowed = allowed_tokens(flat, temperature, sampling)
+    greedy = index >= stage.steps - sampling.greedy_steps
+    gumbel = None if greedy else noise.gumbel(cells, flat.shape[-1])
+    drawn = draw((flat / temperature).masked_fill(~allowed, NEVER), gumbel)
+
+    scored = flat / temperature if scoring.tempered else flat
+    scored = scored.masked_fill(~allowed, NEVER) if scoring.filtered else scored
+    sure = ranks.log_probability(scored, drawn)
+    tokens = torch.full(cells.shape, mask_token, dtype=torch.int64, device=cells.device)
+    confidence = torch.zeros(cells.shape, device=cells.device)
+    tokens[cells] = drawn
+    confidence[cells] = sure.exp() if scoring.kind == "probability" else sure
+    return tokens, confidence
+
+
+def _rank(confidence: Tensor, cells: Tensor, units: Tensor, stage: Stage, index: int, noise: Noise) -> Tensor:
+    """Confidence of `units` [B, k, U] with its noise; -inf elsewhere."""
+    scoring = stage.confidence
+    ranking = ranks.of_units(confidence, cells, stage.span, scoring.over_span).masked_fill(~units, NEVER)
+    if scoring.temperature != 0:
+        ranking[units] += value_at(scoring.temperature, index, stage.steps) * noise.gumbel(units)
+    return ranking
+
+
+def _counts(stage: Stage, index: int, total: Tensor, masked: Tensor) -> Tensor:
+    """How many units of each item stay masked after this pass, [B]."""
+    counts = masked_counts(stage.schedule, index, stage.steps, total)
+    if index < stage.steps - 1 and stage.fix_each_step:
+        counts = torch.minimum(counts, masked.flatten(1).sum(dim=1) - 1)
+    if index < stage.steps - 1 and stage.keep_one_masked:
+        counts = counts.clamp(min=1)
+    return counts
+
+
+def _check(model: MaskedModel, codes: Tensor, mask: Tensor, plan: Plan) -> None:
+    if codes.ndim != 3 or codes.dtype != torch.int64:
+        raise InputError(f"decode: expected codes [B, K, T] int64, got {list(codes.shape)} {codes.dtype}.")
+    if mask.shape != codes.shape or mask.dtype != torch.bool:
+        raise InputError(
+            f"decode: expected a bool mask of the codes' shape {list(codes.shape)}, got {list(mask.shape)} "
+            f"{mask.dtype}. True marks the cells to generate."
+        )
+    known = codes[~mask]
+    if known.numel() and not 0 <= int(known.min()) <= int(known.max()) <= model.mask_token:
+        raise InputError(
+            f"decode: expected codes in 0..{model.mask_token} (the mask token), got {int(known.min())}.."
+            f"{int(known.max())}. Encode with the tokenizer this model was trained with."
+        )
+    planned = {level for stage in plan for level in stage.levels}
+    if planned and max(planned) >= codes.shape[1]:
+        raise InputError(f"decode: the plan generates level {max(planned)}, the codes have {codes.shape[1]} levels.")
+    wanted = set(mask.any(dim=2).any(dim=0).nonzero()[:, 0].tolist())
+    if not wanted <= planned:
+        raise InputError(
+            f"decode: expected a stage for each level with cells to generate, got none for {sorted(wanted - planned)}. "
+            "Add stages to the plan, or leave these levels out of the mask."
+        )
