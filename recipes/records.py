@@ -163,8 +163,9 @@ class History:
 
 
 def working_name(path: Path) -> Path:
-    """Name under which `path` is made; keeps the suffix, by which libraries choose the format."""
-    return path.with_name(f"{path.stem}.part{path.suffix}")
+    """Name under which `path` is made; keeps what follows the first dot, by which libraries choose the format."""
+    stem, dot, suffix = path.name.partition(".")
+    return path.with_name(f"{stem}.part{dot}{suffix}")
 
 
 def remove(path: Path) -> None:

@@ -1,0 +1,28 @@
+"""Functions for worker processes, which import them by name."""
+
+import os
+import time
+from pathlib import Path
+
+
+def square(number: int) -> int:
+    """A result that shows its item."""
+    return number * number
+
+
+def inverse(number: int) -> float:
+    """Fails for 0."""
+    return 1 / number
+
+
+def process_id(item: int) -> int:
+    """Where the item was worked on."""
+    return os.getpid()
+
+
+def sleep_beside(path: str) -> None:
+    """Write the process id to `path`, then take long."""
+    part = Path(f"{path}.part")
+    part.write_text(str(os.getpid()))
+    part.rename(path)
+    time.sleep(60)

@@ -1,0 +1,100 @@
+"""A conf is checked when it is read: names, types, and what is missing."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from audiogen.errors import InputError
+from recipes.config import build, load_conf, to_plain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A nested group."""
+
+    steps: int
+    rate: float = 0.1
+    betas: tuple[float, float] = (0.8, 0.99)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Whole:
+    """Every kind of value that a conf may have."""
+
+    part: Part = field(default_factory=lambda: Part(steps=1))
+    parts: tuple[Part, ...] = ()
+    path: Path = Path("here")
+    limit: int | None = None
+    mode: Literal["fast", "slow"] = "fast"
+    shares: dict[str, float] = field(default_factory=dict)
+    flag: bool = False
+
+
+def test_plain_values_become_typed_ones_and_back():
+    values = {
+        "part": {"steps": 3, "rate": "1e-3", "betas": [1, 2]},
+        "parts": [{"steps": 1}, {"steps": 2}],
+        "path": "there",
+        "limit": 4,
+        "mode": "slow",
+        "shares": {"a": 1},
+        "flag": True,
+    }
+    whole = build(Whole, values, "test")
+    assert whole.part == Part(steps=3, rate=0.001, betas=(1.0, 2.0))
+    assert whole.parts == (Part(steps=1), Part(steps=2))
+    assert whole.path == Path("there")
+    assert (whole.limit, whole.mode, whole.shares, whole.flag) == (4, "slow", {"a": 1.0}, True)
+    assert build(Whole, to_plain(whole), "test") == whole
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"prt": {}}, "test: unknown key 'prt'. Nearest known: part"),
+        ({"part": {"stps": 1}}, "test: part: unknown key 'stps'. Nearest known: steps"),
+        ({"part": {"rate": 1}}, "test: part: expected a value for steps"),
+        ({"part": {"steps": 1.5}}, "test: part: steps: expected int, got 1.5"),
+        ({"part": {"steps": True}}, "expected int, got True"),
+        ({"part": {"steps": 1, "rate": "fast"}}, "expected float, got 'fast'"),
+        ({"part": {"steps": 1, "betas": [1]}}, "expected 2 values, got 1"),
+        ({"part": 3}, "expected Part, got 3"),
+        ({"mode": "medium"}, "expected 'fast' or 'slow', got 'medium'"),
+        ({"limit": "x"}, "limit: expected int, got 'x'"),
+        ({"flag": "perhaps"}, "flag: expected bool"),
+        ({"shares": {"a": "x"}}, "shares.a: expected float"),
+    ],
+)
+def test_wrong_values_are_named(values, message):
+    with pytest.raises(InputError) as caught:
+        build(Whole, values, "test")
+    assert message in str(caught.value)
+
+
+def test_overrides_win_over_the_file(tmp_path):
+    (tmp_path / "a.yaml").write_text("part: {steps: 2, rate: 0.5}\nflag: true\n")
+    whole = load_conf(Whole, tmp_path / "a.yaml", ["part.steps=7", "limit=null", "shares.a=0.5"])
+    assert (whole.part, whole.flag, whole.limit, whole.shares) == (Part(steps=7, rate=0.5), True, None, {"a": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("steps", "expected key=value"),
+        ("flag.x=1", "expected a group of keys at 'flag'"),
+        ("mode=[", "expected a YAML value"),
+    ],
+)
+def test_wrong_overrides_are_named(tmp_path, override, message):
+    (tmp_path / "a.yaml").write_text("flag: true\n")
+    with pytest.raises(InputError, match=message):
+        load_conf(Whole, tmp_path / "a.yaml", [override])
+
+
+@pytest.mark.parametrize("text", ["part: [", "- 1\n- 2\n", "\xff\xfe"])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path, text):
+    (tmp_path / "a.yaml").write_text(text, encoding="latin-1")
+    with pytest.raises(InputError, match=r"a\.yaml: expected|expected YAML"):
+        load_conf(Whole, tmp_path / "a.yaml")
