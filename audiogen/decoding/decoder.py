@@ -75,6 +75,7 @@ def decode(
     """
     _check(model, codes, mask, plan)
     if "valid" in condition:
+        _check_valid(condition["valid"], codes)
         mask = mask & condition["valid"][:, None]
     codes = codes.masked_fill(mask, model.mask_token)
     noise = noise_from(seed, len(codes), codes.device)
@@ -104,6 +105,8 @@ def _passes(
     valid = condition["valid"][:, None] if "valid" in condition else torch.ones_like(target)
     units = ranks.any_in_unit(target, stage.span)
     total = units.flatten(1).sum(dim=1)
+    codes = codes.clone()  # from here on, each step hands out its own grid
+    codes[:, stage.levels] = codes[:, stage.levels].masked_fill(target, model.mask_token)  # a second stage starts anew
     condition = model.prepare(codes, mask, condition, stage)
     masked, before = units, target
     for index in range(stage.steps):
@@ -183,6 +186,14 @@ def _counts(stage: Stage, index: int, total: Tensor, masked: Tensor) -> Tensor:
     if index < stage.steps - 1 and stage.keep_one_masked:
         counts = counts.clamp(min=1)
     return counts
+
+
+def _check_valid(valid: Tensor, codes: Tensor) -> None:
+    if valid.shape != codes[:, 0].shape:
+        raise InputError(
+            f"decode: expected a condition for {codes.shape[0]} items of {codes.shape[2]} frames, as the codes have, "
+            f"got one for {list(valid.shape)}. Build it for prompt and target together."
+        )
 
 
 def _check(model: MaskedModel, codes: Tensor, mask: Tensor, plan: Plan) -> None:

@@ -108,7 +108,7 @@ class TextToSemantic(nn.Module):
         Args:
             phones: [B, P] int64, prompt text followed by target text; aligned models: [B, T], one phone per frame.
             phones_valid: [B, P] bool, False on padding at the end; None: no padding. Aligned models use `valid`.
-            valid: [B, T] bool, False on padded frames; None: no padding.
+            valid: [B, T] bool, False on padded frames; None: no padding, also not in a batch made by `Condition.cat`.
             keep: [B] bool, False on items whose text is dropped (training for guidance); None: all are kept.
         Raises:
             InputError: a phone id is outside the table.
@@ -120,13 +120,13 @@ class TextToSemantic(nn.Module):
             seen = seen & keep[:, None]
         vectors = self.diff_estimator.cond_mlp(self.phone_emb(phones))
         vectors = _convolve(self.condition_convs, vectors, seen)
-        tensors = {} if valid is None else {"valid": valid.bool()}
         if self.config.aligned:
             frames = vectors * seen[..., None]
-            return Condition({**tensors, "frames": frames}, {"frames": torch.zeros_like(frames)})
-        text = Prefix(vectors, seen, seen.sum(dim=1))
-        none = Prefix.empty(vectors)
-        return Condition({**tensors, **_prefix_tensors(text)}, _prefix_tensors(none))
+            valid = torch.ones_like(seen) if valid is None else valid.bool()
+            return Condition({"valid": valid, "frames": frames}, {"frames": torch.zeros_like(frames)})
+        text = _prefix_tensors(Prefix(vectors, seen, seen.sum(dim=1)))
+        tensors = text if valid is None else {**text, "valid": valid.bool()}
+        return Condition(tensors, _prefix_tensors(Prefix.empty(vectors)))
 
     def prepare(self, codes: Tensor, mask: Tensor, condition: Condition, stage: Stage) -> Condition:
         """`condition` with all that stays the same in every step of `stage`; unguided passes see the target alone.
@@ -136,7 +136,8 @@ class TextToSemantic(nn.Module):
             mask: [B, 1, T] bool, True = to be generated in this request.
         """
         _check_grid("TextToSemantic", codes, levels=1)
-        valid = _valid(condition, codes)
+        valid = condition["valid"] if "valid" in condition else torch.ones_like(mask[:, 0])
+        _check_frames("TextToSemantic", "condition", condition["frames"] if self.config.aligned else valid, codes)
         return condition.update({"visible": valid}, {"visible": mask[:, 0] & valid})
 
     def hidden(self, codes: Tensor, condition: Condition, stage: Stage, time: Tensor) -> Tensor:
@@ -197,8 +198,8 @@ class SemanticToAcoustic(nn.Module):
             InputError: a semantic code is outside the table.
         """
         _check_ids("SemanticToAcoustic", "semantic code", semantic_codes, self.config.semantic_vocab_size)
-        tensors = {} if valid is None else {"valid": valid.bool()}
-        return Condition({**tensors, "semantic_codes": semantic_codes})
+        valid = torch.ones_like(semantic_codes, dtype=torch.bool) if valid is None else valid.bool()
+        return Condition({"valid": valid, "semantic_codes": semantic_codes})
 
     def prepare(self, codes: Tensor, mask: Tensor, condition: Condition, stage: Stage) -> Condition:
         """`condition` with all that stays the same in every step of `stage`; unguided passes see the target alone.
@@ -211,17 +212,14 @@ class SemanticToAcoustic(nn.Module):
             mask: [B, K, T] bool, True = to be generated in this request.
         """
         _check_grid("SemanticToAcoustic", codes, self.config.levels)
-        level = self._level(stage)
-        valid = _valid(condition, codes)
-        wanted = mask | (codes != self.mask_token)
-        levels = [other for other in range(self.config.levels) if other != level]
-        others = [self._level_vectors(codes, other) * wanted[:, other, :, None] for other in levels]
-        frames = self.level_condition(condition["semantic_codes"], valid, level)
-        constant = torch.stack([frames, *others]).sum(dim=0)
+        _check_frames("SemanticToAcoustic", "semantic codes", condition["semantic_codes"], codes)
+        level, valid = self._level(stage), condition["valid"]
+        constant = self._level_condition(condition["semantic_codes"], valid, level)
+        constant = constant + self._other_levels(codes, mask, level)
         target = mask.any(dim=1) & valid
         return condition.update({"constant": constant, "visible": valid}, {"visible": target})
 
-    def level_condition(self, semantic_codes: Tensor, valid: Tensor, level: int) -> Tensor:
+    def _level_condition(self, semantic_codes: Tensor, valid: Tensor, level: int) -> Tensor:
         """Condition vectors [B, T, D] of one level."""
         vectors = self.diff_estimator.cond_mlp(self.cond_emb(semantic_codes) + self.layer_emb.weight[level])
         return _convolve(self.condition_convs, vectors, valid)
@@ -259,6 +257,17 @@ class SemanticToAcoustic(nn.Module):
     def _level_vectors(self, codes: Tensor, level: int) -> Tensor:
         return _embed(self.token_emb[level], self.mask_emb, codes[:, level], self.mask_token)
 
+    def _other_levels(self, codes: Tensor, mask: Tensor, level: int) -> Tensor:
+        """Sum [B, T, D] over all levels but `level`: vectors of known codes, the mask's vector for wanted ones."""
+        others = [other for other in range(self.config.levels) if other != level]
+        known = codes != self.mask_token
+        hidden = (mask & ~known)[:, others].sum(dim=1)
+        total = hidden[..., None] * self.mask_emb.weight[0]
+        for other in others:
+            seen = known[:, other]
+            total = total + self.token_emb[other](codes[:, other].masked_fill(~seen, 0)) * seen[..., None]
+        return total
+
 
 def _logits(
     model: TextToSemantic | SemanticToAcoustic, codes: Tensor, condition: Condition, stage: Stage, time: Tensor
@@ -288,13 +297,6 @@ def _prefix_tensors(prefix: Prefix) -> dict[str, Tensor]:
     return {"text": prefix.vectors, "text_valid": prefix.valid, "text_length": prefix.length}
 
 
-def _valid(condition: Condition, codes: Tensor) -> Tensor:
-    """[B, T] bool: the frames of the condition that are real, all of them when it does not say."""
-    if "valid" in condition:
-        return condition["valid"]
-    return torch.ones_like(codes[:, 0], dtype=torch.bool)
-
-
 def _drop_unused_table(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
     """Official files hold an empty tensor that no computation uses (golden maskgct SPEC 1.15)."""
     name = f"{prefix}diff_estimator.embed_tokens.weight"
@@ -315,6 +317,14 @@ def _check_grid(model: str, codes: Tensor, levels: int) -> None:
         raise InputError(
             f"{model}: expected codes [B, K={levels}, T], got {list(codes.shape)}. "
             f"Encode with the tokenizer this model was trained with, or keep its first {levels} levels."
+        )
+
+
+def _check_frames(model: str, what: str, given: Tensor, codes: Tensor) -> None:
+    if given.shape[:2] != (codes.shape[0], codes.shape[2]):
+        raise InputError(
+            f"{model}: expected {what} for {codes.shape[0]} items of {codes.shape[2]} frames, as the codes have, "
+            f"got {given.shape[0]} of {given.shape[1]}. Prompt and target frames both count."
         )
 
 
