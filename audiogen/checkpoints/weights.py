@@ -1,7 +1,8 @@
 """Tensors from safetensors files into modules, with errors that name the file and the tensor."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -17,12 +18,27 @@ def read_safetensors(path: str | Path) -> dict[str, Tensor]:
     Raises:
         InputError: no such file, truncated, or another format under this name (a pickle, for instance).
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = Path(path)
-    try:
+    with _readable(path):
         return load_file(path)
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """The texts that a safetensors file holds beside its tensors; raises what `read_safetensors` raises."""
+    from safetensors import safe_open
+
+    with _readable(path), safe_open(path, "pt") as file:
+        return dict(file.metadata() or {})
+
+
+@contextmanager
+def _readable(path: str | Path) -> Iterator[None]:
+    """What can be wrong with a file, as InputError."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
     except FileNotFoundError as error:
         raise InputError(f"expected a safetensors file at {path}, got no such file. Check the path.") from error
     except OSError as error:

@@ -233,7 +233,7 @@ class AcousticCodec(Codec):
                 f"AcousticCodec: expected at least one frame of {self.hop_length} samples, "
                 f"got {audio.shape[-1]} samples. Give a longer recording."
             )
-        return self.decoder.quantizer.encode(self.encoder(audio))
+        return self.decoder.quantizer.encode(self.encoder(audio), self.levels)
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:
