@@ -92,6 +92,28 @@ class Codec(ABC, nn.Module):
     def streamer(self) -> Streamer:
         """A new stream decoder, independent of all others."""
 
+    @torch.no_grad()
+    def encode_long(self, audio: Tensor, block: float = 30.0, context: float = 2.0) -> Tensor:
+        """`encode` for audio of any length: in blocks of `block` seconds, each heard with `context` seconds around it.
+
+        Memory is that of one block. The codes are those of `encode` where the encoder looks no farther than `context`;
+        an encoder with an LSTM may differ in a few codes after the first block.
+        """
+        self.check_audio(audio)
+        step, around = (
+            self.num_frames(round(block * self.sample_rate)),
+            self.num_frames(round(context * self.sample_rate)),
+        )
+        frames, hop = self.num_frames(audio.shape[-1]), self.hop_length
+        if frames <= step + around:
+            return self.encode(audio)
+        parts = []
+        for start in range(0, frames, step):
+            first = max(0, start - around)
+            part = self.encode(audio[..., first * hop : (start + step + around) * hop])
+            parts.append(part[..., start - first : start - first + step])
+        return torch.cat(parts, dim=-1)
+
     def check_audio(self, audio: Tensor) -> None:
         """Raise InputError unless `audio` is [B, C, S] with this codec's channels and at least one sample."""
         if audio.dim() != 3 or audio.shape[1] != self.channels or 0 in audio.shape:

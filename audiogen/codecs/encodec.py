@@ -173,6 +173,10 @@ class Encodec(Codec):
         segments = [self._decode(codes[..., start : start + frames]) for start in starts]
         return overlap_add(segments, SEGMENT_OVERLAP * self.hop_length)
 
+    def encode_long(self, audio: Tensor, block: float = 30.0, context: float = 2.0) -> Tensor:
+        """See `Codec.encode_long`; segments are blocks already."""
+        return self.encode(audio) if self.config.segment_frames else super().encode_long(audio, block, context)
+
     def streamer(self) -> Streamer:
         frames = self.config.segment_frames
         if frames is None:
