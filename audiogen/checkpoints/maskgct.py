@@ -146,7 +146,7 @@ def semantic_features(folder: Path) -> SemanticFeatures:
     needed = encoder.state_dict().keys()
     tensors = {name: tensor for name, tensor in read_safetensors(weights).items() if name in needed}
     assign_weights(encoder, tensors, weights)
-    return SemanticFeatures(SeamlessM4TFeatureExtractor.from_dict(_json(extractor)), encoder, mean, variance).eval()
+    return SemanticFeatures(SeamlessM4TFeatureExtractor(**_json(extractor)), encoder, mean, variance).eval()
 
 
 def _statistics(path: Path) -> tuple[Tensor, Tensor]:
