@@ -1,6 +1,5 @@
 """Training of the bundled speech codec (`audiogen.codecs.nano`): spectral loss, pitch loss, quantiser losses."""
 
-import json
 import logging
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,9 +9,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from audiogen.audio import Audio
+from audiogen.checkpoints.save import save_model
 from audiogen.codecs.nano import NanoCodec, NanoCodecConfig
 from audiogen.nn.harmonic import Source
-from audiogen.nn.quantize import ResidualQuantizer
+from audiogen.training.codebooks import UsageRecord
 from audiogen.training.fit import FitConfig, StepData, Task, fit, step_generator
 from audiogen.training.losses import MultiScaleMel
 from audiogen.training.pitch import FRAME_RATE
@@ -105,26 +105,22 @@ def draw_crops(
 class CodecTask(Task):
     """Wires codec, losses and the revival of unused codes."""
 
-    REVIVE_EVERY = 20
-    DEAD = 0.03
-    """Average uses per batch under which a code is given a new place."""
-
     def __init__(self, config: CodecTraining):
         super().__init__(NanoCodec(config.model), config.fit)
         self.training_config = config
         self.mel = MultiScaleMel(config.model.sample_rate)
-        self.register_buffer("usage", torch.zeros(config.model.levels, config.model.vocab_size))
+        self.usage = UsageRecord(config.model.levels, config.model.vocab_size)
 
     def loss(self, batch: Crops, generator: torch.Generator) -> dict[str, Tensor]:
         codec, config = self.network, self.training_config
         hidden = codec.encoder(batch.audio)
         with torch.autocast(hidden.device.type, enabled=False):
             hidden = hidden.float()
-            if self.training and self.global_step % self.REVIVE_EVERY == 0:
-                revive(codec.quantizer, hidden.detach(), self.usage < self.DEAD, generator)
+            if self.training:
+                self.usage.revive(codec.quantizer, hidden, self.global_step, generator)
             quantized = codec.quantizer(hidden, generator=generator)
         if self.training:
-            self._count(quantized.codes)
+            self.usage.count(quantized.codes)
         own, gains, voicing_logits = codec.decoder.unpack(codec.decoder(quantized.quantized))
         with torch.autocast(hidden.device.type, enabled=False):
             noise = torch.randn(batch.audio.shape, generator=generator).to(batch.audio.device)
@@ -148,25 +144,6 @@ class CodecTask(Task):
         pitch = torch.where(chosen, own.pitch.detach(), batch.pitch)
         return Source(pitch, torch.where(chosen, own.voicing.detach(), batch.voicing))
 
-    def _count(self, codes: Tensor) -> None:
-        for level in range(codes.shape[1]):
-            counts = codes[:, level].flatten().bincount(minlength=self.usage.shape[1])
-            self.usage[level].mul_(0.98).add_(counts, alpha=0.02)
-
-
-@torch.no_grad()
-def revive(quantizer: ResidualQuantizer, hidden: Tensor, dead: Tensor, generator: torch.Generator) -> None:
-    """Move unused codes onto vectors of this batch, level by level: hidden [B, D, T], dead [K, V]."""
-    residual = hidden
-    for level, unused in zip(quantizer.quantizers, dead, strict=True):
-        latents = level.in_project(residual)
-        candidates = latents.transpose(1, 2).flatten(0, 1)
-        count = int(unused.sum())
-        picks = torch.randint(len(candidates), (count,), generator=generator).to(candidates.device)
-        noise = torch.randn(count, candidates.shape[1], generator=generator).to(candidates.device)
-        level.codebook.weight[unused] = candidates[picks] + 0.01 * noise * candidates.std()
-        residual = residual - level.embed(level.nearest(latents))
-
 
 def train(config: CodecTraining, train_cuts: list[Path], dev_cuts: Path, exp_dir: Path) -> Path:
     """Train on the cuts of `train_cuts` and write the codec to `exp_dir`/model; goes on where a killed run stopped."""
@@ -180,7 +157,7 @@ def train(config: CodecTraining, train_cuts: list[Path], dev_cuts: Path, exp_dir
         return draw_crops(sets, shares, config, step_generator(config.fit.seed, step))
 
     codec = fit(CodecTask(config), StepData(batch_at, validation, config.fit.steps), exp_dir)
-    return save(codec, exp_dir / "model")
+    return save_model(codec, "nano-codec", asdict(config.model), exp_dir / "model")
 
 
 def validation_crops(recordings: list[Recording], config: CodecTraining) -> list[Crops]:
@@ -190,19 +167,3 @@ def validation_crops(recordings: list[Recording], config: CodecTraining) -> list
     audio = torch.stack([piece[0] for piece in pieces]).split(8)
     pitch = torch.stack([piece[1] for piece in pieces]).split(8)
     return [Crops(a, p[:, 0], p[:, 1]) for a, p in zip(audio, pitch, strict=True)]
-
-
-def save(codec: NanoCodec, directory: Path) -> Path:
-    """Weights in float32 and configuration, as `audiogen.codecs.load_codec` reads them."""
-    from safetensors.torch import save_file
-
-    from audiogen import __version__
-    from audiogen.files import atomic_write
-
-    directory.mkdir(parents=True, exist_ok=True)
-    with atomic_write(directory / "model.safetensors") as path:
-        save_file({name: tensor.contiguous() for name, tensor in codec.state_dict().items()}, path, {"format": "pt"})
-    header = {"model_type": "nano-codec", "audiogen_version": __version__}
-    with atomic_write(directory / "config.json") as path:
-        path.write_text(json.dumps({**header, **asdict(codec.config)}, indent=2))
-    return directory

@@ -70,9 +70,7 @@ def draw_acoustic_mask(
     return MaskDraw(Stage(levels=(level,)), time, rate, prompt, mask)
 
 
-def draw_level(
-    levels: int, generator: Generator, schedule: str = "linear", first_level: Literal[0, 1] = 0
-) -> int:
+def draw_level(levels: int, generator: Generator, schedule: str = "linear", first_level: Literal[0, 1] = 0) -> int:
     """The level that a step trains. Coarser levels are drawn more often, but for "uniform" (golden maskgct SPEC 6.2).
 
     Raises:

@@ -26,7 +26,14 @@ def track_pitch(audio: Audio, lowest: float = 65.0, highest: float = 420.0) -> T
 
     samples = audio.mono().resample(TRACKER_RATE).samples[0].numpy()
     pitch, voiced, _ = librosa.pyin(
-        samples, fmin=lowest, fmax=highest, sr=TRACKER_RATE, frame_length=768, hop_length=TRACKER_HOP, resolution=0.2
+        samples,
+        fmin=lowest,
+        fmax=highest,
+        sr=TRACKER_RATE,
+        frame_length=768,
+        hop_length=TRACKER_HOP,
+        resolution=0.2,
+        beta_parameters=(4, 10),  # librosa's (2, 18) calls half of a breathy voice unvoiced
     )
     times = np.arange(len(pitch)) * TRACKER_HOP / TRACKER_RATE
     centres = (np.arange(int(np.ceil(audio.duration * FRAME_RATE))) + 0.5) / FRAME_RATE
