@@ -113,7 +113,7 @@ def mel_distance(original: Audio, decoded: Audio) -> float:
 
 
 def log_mel(audio: Audio) -> Tensor:
-    """Mel magnitudes [M, F] in dB of full scale (a sine of amplitude 1 is near 0 dB), floored at MEL_FLOOR."""
+    """Mel magnitudes [M, F] in dB of full scale (a sine of amplitude 1 is within 6 dB of 0), floored at MEL_FLOOR."""
     from torchaudio.functional import melscale_fbanks
 
     window = torch.hann_window(MEL_WINDOW)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
+
 from audiogen.audio import Audio
 from audiogen.errors import InputError
 from audiogen.extras import need
@@ -29,7 +31,7 @@ def save_spectrograms(path: str | Path, sounds: Mapping[str, Audio]) -> Path:
     for row, (name, sound) in enumerate(sounds.items()):
         wave, spectrum = axes[2 * row], axes[2 * row + 1]
         samples = sound.mono().samples[0]
-        wave.plot([index / sound.sample_rate for index in range(len(samples))], samples, linewidth=0.4)
+        wave.plot((torch.arange(len(samples)) / sound.sample_rate).numpy(), samples.numpy(), linewidth=0.4)
         wave.set(title=f"{name} ({sound.sample_rate} Hz)", ylim=(-1, 1), xlim=(0, sound.duration), ylabel="amplitude")
         seconds = mels[name].shape[-1] * MEL_HOP / sound.sample_rate
         image = spectrum.imshow(

@@ -207,7 +207,7 @@ def _load_for(made: Codes, codec: str | Path | None, device: str, weights: str |
     """The codec that decodes `made`, with the levels that it has."""
     if codec is None and made.codec not in CODECS:
         raise InputError(
-            f"expected codes of one of {', '.join(CODECS)}, got those of {made.codec!r}. Name the codec's folder yourself."
+            f"expected codes of one of {', '.join(CODECS)}, got those of {made.codec!r}. Name its folder yourself."
         )
     loaded = _load(made.codec if codec is None else codec, device, weights, made.codes.shape[1])
     loaded.check_codes(made.codes)
