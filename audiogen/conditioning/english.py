@@ -1,7 +1,7 @@
 """English text to spoken words and pauses: numbers, money, dates, times, units, abbreviations, acronyms, symbols.
 
-One regular expression cuts the text into pieces, one small function says each kind of piece; so the work is linear in the
-text's length. American reading: month before day, no "and" in numbers, z is zee.
+One regular expression cuts the text into pieces, one small function says each kind of piece; so the work is linear in
+the text's length. American reading: month before day, no "and" in numbers, z is zee.
 """
 
 import re
@@ -36,7 +36,7 @@ class Token:
 
     text: str
     kind: Kind = "word"
-    """word: lower case, to be looked up; letter: one to be named; letters: named ones with a plural or possessive s behind;
+    """word: lower case, to be looked up; letter: one to be named; letters: one with an s behind it, as in c|s;
     pause: one of , . ? !; left_out: the text as it came."""
 
 
@@ -56,10 +56,13 @@ _PIECES = {
     "iso_date": r"(?P<iso_year>\d{4})-(?P<iso_month>0[1-9]|1[0-2])-(?P<iso_day>0[1-9]|[12]\d|3[01])(?!\d)",
     "slash_date": r"(?P<first>\d{1,2})/(?P<second>\d{1,2})/(?P<slash_year>\d{4}|\d\d)(?![\d/])",
     "phone": r"(?:\+?1[ .-]?)?(?:\(\d{3}\)\s?|\d{3}[.-])\d{3}[.-]\d{4}(?!\d)|(?<![\d-])\d{3}-\d{4}(?![\d-])",
-    "time": r"(?P<hours>[01]?\d|2[0-3]):(?P<minutes>[0-5]\d)(?::[0-5]\d)?(?:\s?(?P<half>[aApP])\.?[mM](?:\.|\b))?(?![\d:])",
+    "time": r"(?P<hours>[01]?\d|2[0-3]):(?P<minutes>[0-5]\d)(?::[0-5]\d)?"
+    r"(?:\s?(?P<half>[aApP])\.?[mM](?:\.|\b))?(?![\d:])",
     "hour": r"(?P<at_hour>1[0-2]|[1-9])\s?(?P<hour_half>[aApP])(?:\.[mM]\.?|[mM]\b)",
-    "month_day": rf"(?P<month>{_MONTH})\s+(?P<day>[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th)?(?![\d\w:]|\.\d)(?:,?\s+(?P<md_year>\d{{4}})\b)?",
-    "day_month": rf"(?P<dm_day>[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<dm_month>{_MONTH})(?:,?\s+(?P<dm_year>\d{{4}})\b)?",
+    "month_day": rf"(?P<month>{_MONTH})\s+(?P<day>[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th)?(?![\d\w:]|\.\d)"
+    r"(?:,?\s+(?P<md_year>\d{4})\b)?",
+    "day_month": rf"(?P<dm_day>[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<dm_month>{_MONTH})"
+    r"(?:,?\s+(?P<dm_year>\d{4})\b)?",
     "decade": r"'?(?P<tens>\d{1,3}0)'?s\b",
     "ordinal": r"(?P<nth>\d{1,3}(?:,\d{3})+|\d+)(?:st|nd|rd|th)\b",
     "fraction": r"(?:(?P<whole>\d+)\s+)?(?P<above>\d+)[/⁄](?P<below>\d+)(?![\d/])",
@@ -87,9 +90,9 @@ _LAST_WORD = re.compile(rf"([{LATIN}]+)[^\w.!?]{{1,8}}$")
 _ROMAN = re.compile(r"X{0,3}(?:IX|IV|V?I{0,3})")
 _CAMEL = re.compile(r"[A-Z]?[^A-Z]+|[A-Z]+(?![^A-Z])")
 _SAME = str.maketrans(
-    {"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‐": "-", "‑": "-",
-     "−": "-", "‒": "–", "―": "—", "。": ".", "，": ",", "？": "?", "！": "!", "\u00ad": "", "\u200b": "", "\ufeff": "",
-     "¿": "", "¡": "", "™": "", "®": "", "©": "", "²": " squared ", "³": " cubed ", "º": "°"}
+    {"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‐": "-",
+     "‑": "-", "−": "-", "‒": "–", "―": "—", "。": ".", "，": ",", "？": "?", "！": "!", "\u00ad": "", "\u200b": "",
+     "\ufeff": "", "¿": "", "¡": "", "™": "", "®": "", "©": "", "²": " squared ", "³": " cubed ", "º": "°"}
 )  # fmt: skip
 _VULGAR = re.compile("[¼½¾⅐-⅞]")
 
@@ -113,7 +116,9 @@ def clean(text: str) -> str:
 def words(text: str) -> list[str]:
     """The lower-case words that are said, letters one by one: what a recogniser is expected to hear."""
     said = (token for token in tokens(text) if token.kind not in ("pause", "left_out"))
-    return [part for token in said for part in (token.text.lower().split("|") if token.kind == "letters" else [token.text])]
+    return [
+        part for token in said for part in (token.text.lower().split("|") if token.kind == "letters" else [token.text])
+    ]
 
 
 def _said(spoken: str | list[str]) -> list[Token]:
@@ -227,11 +232,13 @@ def _number(piece: re.Match[str]) -> list[Token]:
 
 
 def _reads_as_year(piece: re.Match[str], digits: str) -> bool:
-    """1100 to 2099, unless a plural noun follows: 1999, but 1500 people is the same either way and 1250 miles is a count."""
+    """1100 to 2099, unless a plural noun follows: in 1250, but 1250 miles. (1500 people is fine either way.)"""
     if len(digits) != 4 or not digits.isdigit() or not 1100 <= int(digits) <= 2099:
         return False
     after = _after(piece)
-    return not (after.islower() and after.endswith("s") and after not in ("is", "was", "has", "as", "its", "this", "'s"))
+    return not (
+        after.islower() and after.endswith("s") and after not in ("is", "was", "has", "as", "its", "this", "'s")
+    )
 
 
 def _abbreviation(piece: re.Match[str]) -> list[Token]:
@@ -249,7 +256,7 @@ def _abbreviation(piece: re.Match[str]) -> list[Token]:
 
 
 def _dotted(piece: re.Match[str]) -> list[Token]:
-    """U.S.A., J. R. R.; before a capital a sentence ends only if the next word is one that usually begins a sentence."""
+    """U.S.A., J. R. R.; before a capital a sentence ends only if the next word is one that often begins sentences."""
     after = _after(piece)
     ends = len(piece[0]) > 2 and (not after or after.lower() in STARTERS)
     return _spelled(piece[0]) + (_full_stop(piece) if ends else [])
@@ -282,7 +289,10 @@ def _word(piece: re.Match[str]) -> list[Token]:
 def _word_tokens(text: str, piece: re.Match[str]) -> list[Token]:
     bare = text.strip("'")
     lower = bare.lower()
-    beside_digit = piece.string[piece.start() - 1 : piece.start()].isdigit() or piece.string[piece.end() : piece.end() + 1].isdigit()
+    beside_digit = (
+        piece.string[piece.start() - 1 : piece.start()].isdigit()
+        or piece.string[piece.end() : piece.end() + 1].isdigit()
+    )
     if lower == "n" and text[0] == "'":  # rock 'n' roll
         return [Token("n")]
     if len(bare) == 1 and lower != "i":

@@ -10,7 +10,8 @@ ONES = (
 TENS = "_ _ twenty thirty forty fifty sixty seventy eighty ninety".split()
 THOUSANDS = ("", "thousand", "million", "billion", "trillion", "quadrillion")
 ORDINAL = {
-    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth", "twelve": "twelfth",
+    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
+    "twelve": "twelfth",
 }  # fmt: skip
 LONGEST_CARDINAL = 3 * len(THOUSANDS)
 """Digits; longer numbers are read digit by digit."""
@@ -58,7 +59,9 @@ def plural(words: list[str]) -> list[str]:
 
 
 def year(digits: str) -> list[str]:
-    """'1999' -> nineteen ninety nine, '1905' -> nineteen oh five, '2007' -> two thousand seven, '2024' -> twenty twenty four."""
+    """'1999' -> nineteen ninety nine, '1905' -> nineteen oh five, '2007' -> two thousand seven, '2024' -> twenty twenty
+    four.
+    """
     if len(digits) != 4 or digits[1:3] == "00" or digits[0] == "0":
         return cardinal(digits)
     century, rest = cardinal(digits[:2]), digits[2:]
@@ -81,7 +84,12 @@ def fraction(above: str, below: str) -> list[str]:
     if (above, below) == ("24", "7"):
         return ["twenty", "four", "seven"]
     top, bottom = int(above[:9]), int(below[:9])
-    if len(above) > 2 or len(below) > 3 or not 0 < top < bottom or not (bottom <= 20 or bottom in (25, 32, 50, 64, 100)):
+    if (
+        len(above) > 2
+        or len(below) > 3
+        or not 0 < top < bottom
+        or not (bottom <= 20 or bottom in (25, 32, 50, 64, 100))
+    ):
         return [*cardinal(above), "over", *cardinal(below)]
     name = {2: ["half"], 4: ["quarter"]}.get(bottom) or ordinal(below)
     if top == 1:

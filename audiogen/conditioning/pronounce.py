@@ -1,9 +1,9 @@
 """English words to ARPAbet phones with stress: a lexicon of 124,000 words, inflections, and a model for unknown words.
 
 The data are those of gruut (Michael Hansen; MIT, as is its package `gruut_lang_en`): `lexicon.db` has General American
-pronunciations in IPA, some per part of speech; `g2p/model.crf` and `pos/model.crf` are conditional random fields. They are
-read here directly, because importing `gruut` itself costs 0.3 s and pulls in num2words (LGPL). The folder `espeak/` of that
-package, made with the GPL synthesizer, is not used.
+pronunciations in IPA, some per part of speech; `g2p/model.crf` and `pos/model.crf` are conditional random fields. They
+are read here directly, because importing `gruut` itself costs 0.3 s and pulls in num2words (LGPL). The folder `espeak/`
+of that package, made with the GPL synthesizer, is not used.
 
 Loading takes about a quarter of a second, once per process. Nothing here is specific to a voice or model.
 """
@@ -20,19 +20,20 @@ from pathlib import Path
 from typing import Any
 
 CONSONANTS = {
-    "b": "B", "d": "D", "d͡ʒ": "JH", "f": "F", "h": "HH", "j": "Y", "k": "K", "l": "L", "m": "M", "n": "N", "p": "P", "s": "S",
-    "t": "T", "t͡ʃ": "CH", "v": "V", "w": "W", "z": "Z", "ð": "DH", "ŋ": "NG", "ɡ": "G", "ɹ": "R", "ʃ": "SH", "ʒ": "ZH", "θ": "TH",
+    "b": "B", "d": "D", "d͡ʒ": "JH", "f": "F", "h": "HH", "j": "Y", "k": "K", "l": "L", "m": "M", "n": "N", "p": "P",
+    "s": "S", "t": "T", "t͡ʃ": "CH", "v": "V", "w": "W", "z": "Z", "ð": "DH", "ŋ": "NG", "ɡ": "G", "ɹ": "R",
+    "ʃ": "SH", "ʒ": "ZH", "θ": "TH",
 }  # fmt: skip
 VOWELS = {
-    "i": "IY", "u": "UW", "æ": "AE", "ɑ": "AA", "ɔ": "AO", "ə": "AH", "ɚ": "ER", "ɛ": "EH", "ɪ": "IH", "ʊ": "UH", "ʌ": "AH",
-    "aɪ": "AY", "aʊ": "AW", "eɪ": "EY", "oʊ": "OW", "ɔɪ": "OY",
+    "i": "IY", "u": "UW", "æ": "AE", "ɑ": "AA", "ɔ": "AO", "ə": "AH", "ɚ": "ER", "ɛ": "EH", "ɪ": "IH", "ʊ": "UH",
+    "ʌ": "AH", "aɪ": "AY", "aʊ": "AW", "eɪ": "EY", "oʊ": "OW", "ɔɪ": "OY",
 }  # fmt: skip
 """IPA of the lexicon -> ARPAbet; ə is the unstressed AH."""
 LETTERS = dict(
     zip(
         string.ascii_lowercase,
-        "EY1|B IY1|S IY1|D IY1|IY1|EH1 F|JH IY1|EY1 CH|AY1|JH EY1|K EY1|EH1 L|EH1 M|EH1 N|OW1|P IY1|K Y UW1|AA1 R|EH1 S|T IY1|"
-        "Y UW1|V IY1|D AH1 B AH0 L Y UW0|EH1 K S|W AY1|Z IY1".split("|"),
+        "EY1|B IY1|S IY1|D IY1|IY1|EH1 F|JH IY1|EY1 CH|AY1|JH EY1|K EY1|EH1 L|EH1 M|EH1 N|OW1|P IY1|K Y UW1|AA1 R|"
+        "EH1 S|T IY1|Y UW1|V IY1|D AH1 B AH0 L Y UW0|EH1 K S|W AY1|Z IY1".split("|"),
         strict=True,
     )
 )
@@ -40,12 +41,23 @@ LETTERS = dict(
 ADDITIONS = {
     "brr": "B ER1", "covid": "K OW1 V IH0 D", "em": "AH0 M", "hm": "HH AH1 M", "hmm": "HH AH1 M", "n": "AH0 N",
     "mm": "AH1 M", "pfft": "F T", "psst": "P S T", "sh": "SH", "shh": "SH", "tis": "T IH1 Z", "twas": "T W AH1 Z",
-    "ugh": "AH1 G", "zzz": "Z", "html": "EY1 CH T IY1 EH1 M EH1 L", "tv": "T IY1 V IY1", "til": "T IH1 L", "till": "T IH1 L",
+    "ugh": "AH1 G", "zzz": "Z", "html": "EY1 CH T IY1 EH1 M EH1 L", "tv": "T IY1 V IY1", "til": "T IH1 L",
+    "till": "T IH1 L",
 }  # fmt: skip
 """Words that the lexicon lacks, or where the other reading is the usual one."""
 SUFFIXES = {"'ve": "AH0 V", "'d": "D", "'ll": "AH0 L", "'re": "ER0", "n't": "AH0 N T", "'m": "M"}
 VOICELESS, SIBILANTS = {"P", "T", "K", "F", "TH"}, {"S", "Z", "SH", "ZH", "CH", "JH"}
-ROLES = {"VBZ": "VB", "VBP": "VB", "VBG": "VB", "VBN": "VBD", "NNS": "NN", "NNP": "NN", "NNPS": "NN", "JJR": "JJ", "JJS": "JJ"}
+ROLES = {
+    "VBZ": "VB",
+    "VBP": "VB",
+    "VBG": "VB",
+    "VBN": "VBD",
+    "NNS": "NN",
+    "NNP": "NN",
+    "NNPS": "NN",
+    "JJR": "JJ",
+    "JJS": "JJ",
+}
 """Part of speech -> the next best one that the lexicon may distinguish."""
 LONGEST_WORD = 64
 """Letters; what is longer is no word, and is pronounced in pieces of that length."""
@@ -102,7 +114,7 @@ def _choose(readings: Sequence[tuple[str, str]], tag: str) -> Phones:
 
 
 def _inflected(word: str) -> Phones:
-    """Contractions, possessives and -in' of words that the lexicon has only without them; empty where that does not help."""
+    """Contractions, possessives and -in' of words that the lexicon has only without them; else empty."""
     if word.endswith("in'") and (base := word[:-1] + "g") in _lexicon():
         return (*_word(base, "")[:-1], "N")
     if word.endswith("'s") and len(word) > 2:
@@ -123,12 +135,19 @@ def sibilant(last: str) -> Phones:
 
 def _plain(word: str) -> str:
     """Without accents: naïve -> naive."""
-    word = word.replace("ß", "ss").replace("ø", "o").replace("æ", "ae").replace("œ", "oe").replace("ł", "l").replace("đ", "d")
+    word = (
+        word.replace("ß", "ss")
+        .replace("ø", "o")
+        .replace("æ", "ae")
+        .replace("œ", "oe")
+        .replace("ł", "l")
+        .replace("đ", "d")
+    )
     return "".join(char for char in unicodedata.normalize("NFD", word) if not unicodedata.combining(char))
 
 
 def _guess(word: str) -> Phones:
-    """Phones of an unknown word, by the grapheme-to-phoneme model; spelled out where that finds nothing or no vowel is there."""
+    """Phones of an unknown word, by the grapheme-to-phoneme model; without a vowel it is spelled out."""
     letters = "".join(char for char in word if char in LETTERS)
     if letters and not re.search("[aeiouy]", letters):
         return tuple(phone for letter in letters for phone in spell(letter))
@@ -138,10 +157,12 @@ def _guess(word: str) -> Phones:
 
 
 def _letter_features(word: str, at: int) -> dict[str, Any]:
-    """What gruut's grapheme-to-phoneme model was trained on: the letter, three before, three after, and the word's ends."""
+    """What gruut's grapheme-to-phoneme model was trained on: the letter, three before and after, the word's ends."""
     features: dict[str, Any] = {"bias": 1.0, "grapheme": _coded(word[at])}
     features.update({f"grapheme-{back}": _coded(word[at - back]) for back in range(1, min(3, at) + 1)})
-    features.update({f"grapheme+{ahead}": _coded(word[at + ahead]) for ahead in range(1, min(3, len(word) - 1 - at) + 1)})
+    features.update(
+        {f"grapheme+{ahead}": _coded(word[at + ahead]) for ahead in range(1, min(3, len(word) - 1 - at) + 1)}
+    )
     features.update({name: True for name, here in (("begin", at == 0), ("end", at == len(word) - 1)) if here})
     return features
 

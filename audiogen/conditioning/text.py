@@ -1,7 +1,7 @@
 """English text to phones, and long text to sentences.
 
-`phonemize` says numbers, money, dates, abbreviations and symbols as words (`english`), looks the words up (`pronounce`) and
-returns ARPAbet phones with stress plus four pause marks. Offline, without GPL code: lexicon and models are gruut's (MIT).
+`phonemize` says numbers, money, dates, abbreviations and symbols as words (`english`), looks the words up (`pronounce`)
+and returns ARPAbet phones with stress plus four pause marks. Offline, without GPL code: the lexicon is gruut's (MIT).
 
 The symbols are fixed: a trained model knows them by their place in `PHONES`, so new ones may only be added at the end.
 """
@@ -24,7 +24,7 @@ PHONES = (
     *sorted(CONSONANTS.values()),
     *(vowel + stress for vowel in sorted(set(VOWELS.values())) for stress in "012"),
 )
-"""All symbols; a symbol's id is its place. 0 is silence and padding; vowels carry 0 no, 1 primary, 2 secondary stress."""
+"""All symbols; a symbol's id is its place. 0 is silence and padding. Stress: 0 none, 1 primary, 2 secondary."""
 PHONE_IDS = {phone: index for index, phone in enumerate(PHONES)}
 ARPABET = {phone: "SIL" if phone in (SILENCE, *PAUSES) else phone.rstrip("012") for phone in PHONES}
 """Symbol -> its phone in acoustic models that do not mark stress (pocketsphinx)."""
@@ -72,7 +72,9 @@ def phonemize(text: str) -> Phonemes:
             else:
                 left_out.append(token.text)
     if not words:
-        raise InputError(f"expected text with English words or numbers, got {_excerpt(text)}. Nothing in it can be spoken.")
+        raise InputError(
+            f"expected text with English words or numbers, got {_excerpt(text)}. Nothing in it can be spoken."
+        )
     _add_pause(phones, word_of, ".")
     return Phonemes(tuple(phones), tuple(words), tuple(word_of), tuple(left_out))
 
@@ -85,7 +87,7 @@ def speakable(text: str) -> bool:
 def split_sentences(text: str, max_chars: int = 200) -> list[str]:
     """The text's sentences, each at most `max_chars` long; only white space is lost.
 
-    A sentence that is too long is cut behind punctuation, else between words, else anywhere. Linear in the text's length.
+    A sentence that is too long is cut behind punctuation, else between words, else anywhere. Linear in the length.
     """
     assert max_chars > 0
     return [part for sentence in _whole_sentences(text) for part in _cut(sentence, max_chars)]
@@ -119,7 +121,11 @@ def _ends_sentence(text: str, end: re.Match[str]) -> bool:
     initials = len(word) == 1 and word.isupper() and word != "I"
     if initials or short in ABBREVIATIONS or re.fullmatch(r"(?:[A-Za-z]\.)+[A-Za-z]", word):
         next_word = re.match(r"\w*", following)
-        return not following or (next_word is not None and next_word[0].lower() in STARTERS) or short in ("etc", "p.m", "a.m")
+        return (
+            not following
+            or (next_word is not None and next_word[0].lower() in STARTERS)
+            or short in ("etc", "p.m", "a.m")
+        )
     return True
 
 
