@@ -67,7 +67,6 @@ SPELLED = frozenset(
     "ADHD ATM BBC CBS ABC NBC CNN FBI CIA NSA CEO CFO CTO GPS USB URL API CPU GPU RPM DIY FAQ SOS VIP MIT UCLA "
     "ETA IRS".split()
 )
-)
 """Capitals that are spelled although some are words too."""
 STARTERS = frozenset(
     "the a an it he she they we i you but and so in on at this that there if when what who then however his her".split()

@@ -26,15 +26,15 @@ SAID = {
     "10% of 1/2, 3/4 and 2 1/2; 2½": "ten percent of one half three quarters and two and a half two and a half",
     "the 5th, 21st, 12th and 30th": "the fifth twenty first twelfth and thirtieth",
     "007 and 10-20": "zero zero seven and ten to twenty",
-    "12345678901234567890": "one two three four five six seven eight nine zero one two three four five six seven eight "
-    "nine zero",
+    "1234567890123456789012": "one two three four five six seven eight nine zero one two three four five six seven "
+    "eight nine zero one two",
     # money
     "$5.20": "five dollars and twenty cents",
     "$1, £2, €0.99, $1.01": "one dollar two pounds ninety nine cents one dollar and one cent",
     "$3 million, £1.5m, $2bn": "three million dollars one point five million pounds two billion dollars",
     # dates, years, times
-    "in 1999, 2000, 1905, 2007 and 2024": "in nineteen ninety nine two thousand nineteen oh five two thousand seven and "
-    "twenty twenty four",
+    "in 1999, 2000, 1905, 2007 and 2024": "in nineteen ninety nine two thousand nineteen oh five two thousand seven "
+    "and twenty twenty four",
     "March 3, 1999; Jan. 2nd; 17 May 2024": "march third nineteen ninety nine january second the seventeenth of may "
     "twenty twenty four",
     "2024-05-17, 5/17/2024, 25/12/99": "may seventeenth twenty twenty four may seventeenth twenty twenty four december "
@@ -81,7 +81,8 @@ def test_symbol_table_is_fixed():
     """Trained models know the symbols by their places: this may grow at the end and otherwise never change."""
     assert PHONES[:6] == ("_", ",", ".", "!", "?", "B")
     assert (len(PHONES), len(set(PHONES))) == (74, 74)
-    assert PHONES[28:32] == ("ZH", "AA0", "AA1", "AA2") and PHONES[73] == "UW2"
+    assert PHONES[28:32] == ("ZH", "AA0", "AA1", "AA2")
+    assert PHONES[73] == "UW2"
     assert set(ARPABET) == set(PHONES)
     assert len(set(ARPABET.values()) - {"SIL"}) == 39
     assert {ARPABET[mark] for mark in (SILENCE, *PAUSES)} == {"SIL"}
@@ -139,7 +140,8 @@ def test_neighbours_decide_between_readings(sentence, index, phones):
 )
 def test_unknown_words_are_pronounced_too(word, phones):
     (sounds,) = pronounce([word])
-    assert sounds and set(sounds) <= set(PHONES)
+    assert sounds
+    assert set(sounds) <= set(PHONES)
     assert phones is None or " ".join(sounds) == phones
     assert phones is not None or not is_known(word)
 
@@ -164,7 +166,11 @@ SPLITS = {
         "He left.",
     ],
     '"Really?" she said. "Yes."': ['"Really?" she said.', '"Yes."'],
-    "No. 5 is no. The U.S. Army left the U.S. It rained.": ["No. 5 is no.", "The U.S. Army left the U.S.", "It rained."],
+    "No. 5 is no. The U.S. Army left the U.S. It rained.": [
+        "No. 5 is no.",
+        "The U.S. Army left the U.S.",
+        "It rained.",
+    ],
     "Pi is 3.14... and so on. OK": ["Pi is 3.14... and so on.", "OK"],
     "A heading\n\nA text\non two lines.": ["A heading", "A text on two lines."],
     "  \n ": [],
