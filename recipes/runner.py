@@ -6,7 +6,7 @@ import logging
 import shlex
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -93,7 +93,7 @@ class Run:
         scalars = {key: value for key, value in values.items() if isinstance(value, str | int)}
         self.names: Mapping[str, Any] = {
             **scalars,
-            "sets": self.conf.sets,
+            **self.conf.sets,
             "tag": options.tag or Path(options.conf).stem,
         }
         self.history = History(recipe, values, self.names)
@@ -123,8 +123,8 @@ class Run:
         """Why `stage` must run; empty when it is done. `made` are files that a dry run would have made by now."""
         reasons = list(self.history.status(stage).reasons)
         if self.options.dry_run:
-            new = [f"{path} will be made" for path in stage.inputs(self.names) if path in made]
-            reasons = [reason for reason in reasons if reason.removeprefix("input ") not in made] + new
+            new = [f"{path} will be made" for path in stage.inputs(self.names) if within(path, made)]
+            reasons = [reason for reason in reasons if not within(reason.removeprefix("input "), made)] + new
         return reasons or (["--force"] if self.options.force else [])
 
     def run_stage(self, number: int, stage: Stage) -> None:
@@ -169,7 +169,7 @@ class Run:
         problems = []
         for number, stage in self.chosen:
             for path in stage.inputs(self.names):
-                if path not in made and not Path(path).exists():
+                if not within(path, made) and not Path(path).exists():
                     problems.append(
                         f"stage {number} ({stage.name}) reads {path}, which is not there; {self._remedy(path)}"
                     )
@@ -186,22 +186,23 @@ class Run:
         Console().print(table)
 
     def maker(self, path: str) -> tuple[int, Stage] | None:
-        """The stage that writes `path`."""
-        return next(
-            ((number, stage) for number, stage in self.recipe.numbered() if path in stage.outputs(self.names)), None
-        )
+        """The stage that writes `path`, or the folder that it is in."""
+        stages = self.recipe.numbered()
+        return next(((number, stage) for number, stage in stages if within(path, stage.outputs(self.names))), None)
 
     def _state(self, stage: Stage, status: Status) -> str:
         if status.kind == "done":
             return "done"
         lacking = [path for path in stage.inputs(self.names) if not Path(path).exists()]
         text = f"{status.kind}: {'; '.join(status.reasons)}" if status.kind == "changed" else status.kind
-        return f"{text}; lacks {', '.join(lacking)}" if lacking else text
+        makers = {path: self.maker(path) for path in lacking}
+        needs = dict.fromkeys(f"stage {maker[0]}" if maker else path for path, maker in makers.items())
+        return f"{text}; needs {', '.join(needs)}" if needs else text
 
     def _remedy(self, path: str) -> str:
         if found := self.maker(path):
             return f"stage {found[0]} ({found[1].name}) makes it: ./run.sh --stage {found[0]} --stop-stage {found[0]}"
-        keys = [key for key, value in self.names.items() if isinstance(value, str) and path.startswith(value)]
+        keys = [key for key, value in self.names.items() if isinstance(value, str) and within(path, [value])]
         hint = f"give its place with --set {keys[0]}=PATH" if keys else "put it there"
         return f"{hint}, or run local/download.sh" if Path("local/download.sh").exists() else hint
 
@@ -248,6 +249,11 @@ class ConfView:
         if key not in (*self.stage.conf, *self.stage.settings):
             raise AttributeError(f"stage {self.stage.name} does not declare that it uses the conf key {key}")
         return getattr(self.whole, key)
+
+
+def within(path: str, outputs: Collection[str]) -> bool:
+    """Whether `path` is one of these outputs or in a folder that is."""
+    return any(path == output or path.startswith(f"{output}/") for output in outputs)
 
 
 def revision() -> str:

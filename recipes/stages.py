@@ -1,9 +1,10 @@
 """A recipe is a tuple of numbered stages; each declares what it reads, what it writes and which conf keys it uses.
 
-Names of files and folders are templates: `{set}` stands for every data set of the conf, other braces for a conf value,
-as in `exp/{tag}/codec`. They are relative to the recipe's folder, where `run.sh` runs.
+Names of files and folders are templates: braces stand for a conf value, as in `exp/{tag}/codec`, or for several, as in
+`data/{set}`, which is one path for every data set. They are relative to the recipe's folder, where `run.sh` runs.
 """
 
+import itertools
 import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -82,7 +83,7 @@ class Recipe(Generic[C]):
 
     name: str
     conf: type[C]
-    """Has a field `sets: tuple[str, ...]`, the data sets that `{set}` stands for."""
+    """Has a property `sets: dict[str, tuple[str, ...]]`: braces that stand for several values -> these values."""
     stages: tuple[Stage, ...]
 
     def numbered(self) -> Iterator[tuple[int, Stage]]:
@@ -124,10 +125,10 @@ class Job(Generic[C]):
 
 
 def expand(template: str, names: Mapping[str, Any]) -> list[str]:
-    """`template` with its braces filled in, once for each data set when it names `{set}`."""
-    if "set" not in braces(template):
-        return [template.format(**names)]
-    return [template.format(**{**names, "set": name}) for name in names["sets"]]
+    """`template` with its braces filled in; once for each value of the braces that stand for several."""
+    several = [name for name in sorted(braces(template)) if isinstance(names[name], tuple)]
+    choices = itertools.product(*(names[name] for name in several))
+    return [template.format(**{**names, **dict(zip(several, choice, strict=True))}) for choice in choices]
 
 
 def braces(template: str) -> set[str]:

@@ -173,8 +173,8 @@ def test_list_shows_the_state_of_every_stage(run, capsys, monkeypatch):
     rows = {row.split("│")[2].strip(): row for row in capsys.readouterr().out.splitlines() if row.count("│") > 3}
     assert "done" in rows["data"]
     assert "changed: conf numbers.power: 2 -> 3" in rows["powers"]
-    assert "new; lacks data/test" not in rows["report"]
-    assert "new; lacks exp/small/sum.txt" in rows["report"]
+    assert "new; needs stage 3" in rows["report"]
+    assert "needs" not in rows["powers"]
 
 
 def test_confs_keep_their_results_apart(run, capsys):

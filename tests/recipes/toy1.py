@@ -23,16 +23,20 @@ class Toy:
     """The conf of the toy recipe."""
 
     corpus: str = "corpus"
-    sets: tuple[str, ...] = ("train", "test")
     numbers: Numbers = field(default_factory=Numbers)
     delay: float = 0.0
     title: str = "sums"
+
+    @property
+    def sets(self) -> dict[str, tuple[str, ...]]:
+        """What `{set}` stands for."""
+        return {"set": ("train", "test")}
 
 
 @stage(reads=("{corpus}",), writes=("data/{set}",))
 def data(job: Job[Toy]) -> None:
     """Copy the numbers."""
-    for name in job.names["sets"]:
+    for name in job.names["set"]:
         job.output("data/{set}", set=name).mkdir()
         text = (job.input("{corpus}") / f"{name}.txt").read_text()
         (job.output("data/{set}", set=name) / "numbers.txt").write_text(text)

@@ -1,0 +1,106 @@
+"""RESULTS.md from score files: each number stands beside the command and revision that printed it.
+
+A score file is `<set>.<system>.json`, as the scoring stage writes it. The page carries a checksum of itself, so that
+`check_results` finds numbers that were edited by hand.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audiogen.errors import InputError
+
+COLUMNS = {
+    "wer": "WER",
+    "cer": "CER",
+    "stoi": "STOI",
+    "pesq": "PESQ-wb",
+    "bad": "bad utterances",
+}
+"""Figure of a score file -> heading, in the order of the table; the others follow by name."""
+
+SEAL = "<!-- written by the results stage, do not edit; sha256 of the lines above: "
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A measured value with its 95 % interval."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    def __str__(self) -> str:
+        interval = "" if self.low is None or self.high is None else f" [{self.low:.3f}, {self.high:.3f}]"
+        return f"{self.value:.3f}{interval}" if interval or self.value % 1 else f"{self.value:.0f}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """The summary of one system on one set."""
+
+    set: str
+    system: str
+    """recordings, codec, tts …"""
+    utterances: int
+    figures: dict[str, Figure]
+
+    def write(self, path: Path) -> None:
+        figures = {name: vars(figure) for name, figure in self.figures.items()}
+        path.write_text(json.dumps({**vars(self), "figures": figures}, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> "Score":
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return cls(**{**values, "figures": {name: Figure(**figure) for name, figure in values["figures"].items()}})
+
+
+def render(title: str, introduction: str, scores: Sequence[Score], runs: Sequence[dict[str, Any]]) -> str:
+    """The page: what was measured, the table, and the commands of the stages; sealed."""
+    used = {name for score in scores for name in score.figures}
+    names = [name for name in COLUMNS if name in used] + sorted(used - COLUMNS.keys())
+    rows = [
+        [score.set, score.system, str(score.utterances), *(str(score.figures.get(name, "")) for name in names)]
+        for score in scores
+    ]
+    stages = [[run["stage"], run["revision"], run["started"], run["took"], f"`{run['command']}`"] for run in runs]
+    body = "\n".join(
+        [
+            f"# {title}",
+            "",
+            introduction,
+            "",
+            *_table(["set", "system", "N", *(COLUMNS.get(name, name) for name in names)], rows),
+            "",
+            "Brackets are 95 % intervals (bootstrap over utterances). How each stage was run:",
+            "",
+            *_table(["stage", "revision", "started", "took", "command"], stages),
+            "",
+        ]
+    )
+    return f"{body}{SEAL}{_digest(body)} -->\n"
+
+
+def check_results(path: Path) -> None:
+    """See that a results page is as it was written.
+
+    Raises:
+        InputError: it was edited, or is no such page.
+    """
+    body, seal, digest = path.read_text(encoding="utf-8").partition(SEAL)
+    if not seal or digest != f"{_digest(body)} -->\n":
+        raise InputError(
+            f"{path}: expected the page that the results stage wrote, got one that was edited by hand. "
+            "Restore it, or write it anew: ./run.sh --stage results --force."
+        )
+
+
+def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (heading, ["---"] * len(heading), *rows)]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

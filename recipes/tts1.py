@@ -1,0 +1,164 @@
+"""Text to speech with one speaker: codec, semantic tokenizer, text to semantic, semantic to acoustic (MaskGCT).
+
+`data/` holds the Kaldi data dirs, `dump/` what does not depend on the conf's models, `exp/<conf>/` everything else.
+"""
+
+import functools
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from audiogen.training.codec import CodecTraining
+from audiogen.training.tokenizer import TokenizerTraining
+from recipes.data import read_data_dir, validate_data_dir, write_data_dir
+from recipes.stages import Job, Recipe, stage
+
+logger = logging.getLogger(__name__)
+
+VOICE_SETS = ("train", "dev", "test")
+"""Sets of the speaker; the others of the conf train the codec only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TTS1:
+    """The conf of this recipe."""
+
+    corpus: Path
+    """Folder with the data dirs train, dev and test."""
+    sentences: Path
+    """Text file with sentences that no set has, one per line; synthesised as unseen text."""
+    codec_corpora: dict[str, Path] = field(default_factory=dict)
+    """Further data dirs that train the codec, by name."""
+    language: str = "en"
+    codec: CodecTraining = field(default_factory=CodecTraining)
+    tokenizer: TokenizerTraining = field(default_factory=TokenizerTraining)
+    cuts_per_shard: int = 200
+    """Utterances per shard of the token archives."""
+    device: str = "cpu"
+    """Where tokens are extracted and speech is synthesised; training takes a GPU where there is one."""
+    cluster: dict[str, Any] = field(default_factory=dict)
+    """Options of the jobs with `--cmd slurm` (submitit's) or `--cmd ray`."""
+
+    @property
+    def sets(self) -> dict[str, tuple[str, ...]]:
+        """Data sets: all, those of the speaker, and those that the codec's training reads."""
+        more = tuple(self.codec_corpora)
+        return {"set": (*VOICE_SETS, *more), "voice_set": VOICE_SETS, "codec_set": ("train", "dev", *more)}
+
+
+@stage(
+    reads=("{corpus}",),
+    writes=("data/{set}",),
+    conf=("codec_corpora",),
+    code=("recipes.data",),
+)
+def data(job: Job[TTS1]) -> None:
+    """Data preparation: corpus to validated Kaldi data dirs."""
+    sources = {name: job.input("{corpus}") / name for name in VOICE_SETS} | job.conf.codec_corpora
+    for name, source in sources.items():
+        validate_data_dir(source, decode=True)
+        write_data_dir(read_data_dir(source), job.output("data/{set}", set=name))
+        validate_data_dir(job.output("data/{set}", set=name))
+
+
+@stage(
+    reads=("data/{set}",),
+    writes=tuple(f"dump/{{set}}/{kind}.jsonl.gz" for kind in ("recordings", "supervisions", "cuts")),
+    conf=("language",),
+    code=("recipes.manifests",),
+)
+def manifests(job: Job[TTS1]) -> None:
+    """Lhotse manifests of the data dirs."""
+    from recipes.manifests import make_manifests
+
+    for name in job.names["set"]:
+        made = make_manifests(job.input("data/{set}", set=name), job.conf.language)
+        for kind, manifest in zip(("recordings", "supervisions", "cuts"), made, strict=True):
+            manifest.to_file(job.output(f"dump/{{set}}/{kind}.jsonl.gz", set=name))
+
+
+@stage(
+    reads=("dump/{set}/cuts.jsonl.gz",),
+    writes=("dump/{set}/pitch.safetensors", "dump/{voice_set}/aligned.jsonl.gz"),
+    code=("audiogen.training.alignment", "audiogen.training.pitch"),
+)
+def align(job: Job[TTS1]) -> None:
+    """Alignment of phones to sound, and pitch."""
+    from audiogen.training.alignment import align as align_cuts
+    from audiogen.training.pitch import track_cuts
+
+    work = [(align_cuts, name, f"dump/{name}/aligned.jsonl.gz") for name in VOICE_SETS]
+    work += [(track_cuts, name, f"dump/{name}/pitch.safetensors") for name in job.names["set"]]
+    missing = [
+        (function, job.input("dump/{set}/cuts.jsonl.gz", set=name), job.output(out))
+        for function, name, out in work
+        if not job.output(out).exists()
+    ]
+    job.map(_call, missing, "files")
+
+
+@stage(
+    reads=("dump/{codec_set}/cuts.jsonl.gz", "dump/{codec_set}/pitch.safetensors"),
+    writes=("exp/{tag}/codec",),
+    conf=("codec",),
+    code=("audiogen.training.codec", "audiogen.codecs.nano"),
+)
+def codec(job: Job[TTS1]) -> None:
+    """Training of the codec."""
+    from audiogen.training.codec import train
+
+    cuts = {name: job.input("dump/{codec_set}/cuts.jsonl.gz", codec_set=name) for name in job.names["codec_set"]}
+    dev = cuts.pop("dev")
+    job.call(_run, functools.partial(train, job.conf.codec, [*cuts.values()], dev, job.output("exp/{tag}/codec")))
+
+
+@stage(
+    reads=("dump/train/aligned.jsonl.gz", "dump/dev/aligned.jsonl.gz"),
+    writes=("exp/{tag}/tokenizer",),
+    conf=("tokenizer",),
+    code=("audiogen.training.tokenizer", "audiogen.codecs.semantic"),
+)
+def tokenizer(job: Job[TTS1]) -> None:
+    """Training of the semantic tokenizer."""
+    from audiogen.training.tokenizer import train
+
+    cuts = [job.input(f"dump/{name}/aligned.jsonl.gz") for name in ("train", "dev")]
+    job.call(_run, functools.partial(train, job.conf.tokenizer, *cuts, job.output("exp/{tag}/tokenizer")))
+
+
+@stage(
+    reads=("dump/{voice_set}/aligned.jsonl.gz", "exp/{tag}/codec/model", "exp/{tag}/tokenizer/model"),
+    writes=("exp/{tag}/tokens/{voice_set}",),
+    conf=("cuts_per_shard",),
+    settings=("device",),
+    code=("recipes.tokens",),
+)
+def tokens(job: Job[TTS1]) -> None:
+    """Token extraction: sound to codes, as Lhotse Shar."""
+    from recipes.tokens import missing_shards, write_shard
+
+    models = job.input("exp/{tag}/codec/model"), job.input("exp/{tag}/tokenizer/model")
+    for name in VOICE_SETS:
+        cuts, folder = job.input(f"dump/{name}/aligned.jsonl.gz"), job.output(f"exp/{{tag}}/tokens/{name}")
+        shards = missing_shards(cuts, folder, job.conf.cuts_per_shard, *models, job.conf.device)
+        frames = sum(job.map(write_shard, shards, f"shards of {name}"))
+        logger.info("%s: %d shards, %d frames", name, len(shards), frames)
+
+
+def _call(work: tuple[Any, ...]) -> None:
+    """Call a function with its arguments; picklable, unlike a lambda."""
+    function, *arguments = work
+    function(*arguments)
+
+
+def _run(function: functools.partial[Any]) -> None:
+    """Call a bound function, for its effect on the disk."""
+    function()
+
+
+RECIPE = Recipe(
+    name="tts1",
+    conf=TTS1,
+    stages=(data, manifests, align, codec, tokenizer, tokens),
+)
