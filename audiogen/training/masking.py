@@ -6,7 +6,7 @@ Shapes: B batch, K levels, T frames (of the padded batch), V vocab_size.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -31,6 +31,11 @@ class MaskDraw:
     rate: Tensor  # [B] probability of hiding a cell
     prompt_length: Tensor  # [B] frames at the start that are kept whole
     mask: Tensor  # [B, K, T] bool, True = hidden from the model
+
+    def to(self, device: torch.device | str) -> "MaskDraw":
+        """The same draw on another device; draws are made on the CPU, whose random stream is the same everywhere."""
+        moved = {name: getattr(self, name).to(device) for name in ("time", "rate", "prompt_length", "mask")}
+        return replace(self, **moved)
 
     def scored(self, valid: Tensor | None = None) -> Tensor:
         """[B, 1, T] bool: cells of the predicted level that count in the loss; `valid` [B, T] leaves out padding."""

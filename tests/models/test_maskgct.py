@@ -251,7 +251,7 @@ def overfit(model, step, updates, rate=3e-3):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     model.eval()
     return losses
 

@@ -153,3 +153,10 @@ def test_unknown_schedule_and_no_level_are_refused():
         draw_level(4, Generator(), "liner")
     with pytest.raises(InputError, match="level"):
         draw_level(1, Generator(), "linear", first_level=1)
+
+
+def test_a_draw_moves_as_a_whole():
+    draw = draw_acoustic_mask(2, 9, 3, Generator().manual_seed(0))
+    moved = draw.to("meta")
+    assert moved.stage == draw.stage
+    assert {x.device.type for x in (moved.time, moved.rate, moved.prompt_length, moved.mask)} == {"meta"}
