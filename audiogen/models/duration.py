@@ -1,7 +1,7 @@
 """How long each phone lasts: what turns a text into the frames that an aligned `TextToSemantic` fills.
 
-MaskGCT's own predictor is not published (golden maskgct SPEC 10); this one is a small convolutional regression, like that
-of FastSpeech (Ren et al. 2019, arXiv:1905.09263, "Duration predictor").
+MaskGCT's own predictor is not published (golden maskgct SPEC 10); this one is a small convolutional regression, as in
+FastSpeech (Ren et al. 2019, arXiv:1905.09263, "Duration predictor").
 Shapes: B batch, P phones, D width.
 """
 

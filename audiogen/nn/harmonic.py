@@ -1,6 +1,6 @@
 """Harmonic-plus-noise synthesis: pitch pulses and noise, shaped by gains per frequency.
 
-After the source-filter vocoders of Wang et al. 2019 (arXiv:1904.12088), Engel et al. 2020 (arXiv:2001.04643) and Li et al.
+After the source-filter vocoders of Wang et al. 2019 (arXiv:1904.12088), Engel et al. 2020 (arXiv:2001.04643), Li et al.
 2023 (arXiv:2309.09493): the pulses carry the phase of voiced speech, so a small network has only smooth gains to learn.
 Shapes: B batch, T frames, S = T * hop_length samples, F = n_fft / 2 + 1 frequencies.
 """

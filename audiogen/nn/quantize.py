@@ -6,6 +6,7 @@ Shapes: B batch, D width, T frames, K levels, V codebook size, E codebook width.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -121,6 +122,10 @@ class ResidualQuantizer(nn.Module):
             for _ in range(levels)
         )
 
+    def first(self, levels: int) -> list[FactorizedQuantizer]:
+        """The quantisers of the first `levels` levels."""
+        return cast(list[FactorizedQuantizer], list(self.quantizers)[:levels])
+
     @property
     def levels(self) -> int:
         return len(self.quantizers)
@@ -143,7 +148,7 @@ class ResidualQuantizer(nn.Module):
         residual, total = hidden, torch.zeros_like(hidden)
         codes, commit, codebook = [], [], []
         depth = self.levels if self.training else int(kept.max())
-        for level, quantizer in enumerate(self.quantizers[:depth]):
+        for level, quantizer in enumerate(self.first(depth)):
             quantized, level_codes, commit_loss, codebook_loss = quantizer(residual)
             used = (kept > level).to(hidden.dtype)
             total = total + quantized * used[:, None, None]
@@ -156,7 +161,7 @@ class ResidualQuantizer(nn.Module):
     def encode(self, hidden: Tensor, levels: int | None = None) -> Tensor:
         """[B, D, T] -> codes [B, K, T], without building a gradient for the look-up."""
         residual, codes = hidden, []
-        for quantizer in self.quantizers[: self._checked(levels)]:
+        for quantizer in self.first(self._checked(levels)):
             level_codes = quantizer.nearest(quantizer.in_project(residual))
             residual = residual - quantizer.embed(level_codes)
             codes.append(level_codes)
@@ -166,7 +171,7 @@ class ResidualQuantizer(nn.Module):
         """Codes [B, k, T] of the first k levels -> their sum [B, D, T]."""
         self._checked(codes.shape[1])
         return sum(
-            (quantizer.embed(codes[:, level]) for level, quantizer in enumerate(self.quantizers[: codes.shape[1]])),
+            (quantizer.embed(codes[:, level]) for level, quantizer in enumerate(self.first(codes.shape[1]))),
             start=torch.zeros((), device=codes.device),
         )
 

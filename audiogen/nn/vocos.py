@@ -49,6 +49,7 @@ class VocosBackbone(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Conv1d | nn.Linear):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
+                assert layer.bias is not None
                 nn.init.zeros_(layer.bias)
 
     @property

@@ -122,15 +122,15 @@ def _segments(
             return None
         for phone, (first, length) in zip(words[index], phones, strict=True):
             segments.append(Segment(phone, seconds(first), seconds(first + length)))
-        if marks[index] is not None:
-            segments.append(Segment(marks[index], end, end))
+        if mark := marks[index]:
+            segments.append(Segment(mark, end, end))
     if index + 1 != len(words):
         return None
     segments[-1] = Segment(segments[-1].phone, segments[-1].start, duration)
     return segments
 
 
-def align_cuts(cuts: Path, out: Path) -> None:
+def align(cuts: Path, out: Path) -> None:
     """A manifest with text -> the same with phone times; utterances that cannot be aligned are left out and counted."""
     from lhotse import CutSet
     from lhotse.supervision import AlignmentItem
@@ -149,19 +149,16 @@ def align_cuts(cuts: Path, out: Path) -> None:
     logger.info("aligned %d cuts, left out %d: %s", len(aligned), len(lost), " ".join(lost[:10]))
 
 
-def phone_frames(cut: Any) -> tuple[Tensor, Tensor]:
-    """Phone ids [P] and durations [P] in frames of 20 ms of an aligned cut; the durations add up to all its frames."""
+def phone_frames(cut: Any, frames: int) -> tuple[Tensor, Tensor]:
+    """Phone ids [P] and durations [P] of an aligned cut; the durations are whole code frames and add up to `frames`."""
     items = cut.supervisions[0].alignment["phone"]
     ids = torch.tensor([PHONE_IDS[item.symbol] for item in items])
     ends = torch.tensor([item.end for item in items], dtype=torch.float64).mul(FRAME_RATE).round().long()
-    ends[-1] = -(-cut.recording.num_samples * FRAME_RATE // cut.recording.sampling_rate)  # the codecs round up
-    ends = ends.clamp(max=int(ends[-1]))
-    return ids, torch.diff(ends, prepend=ends.new_zeros(1))
+    ends[-1] = frames
+    return ids, torch.diff(ends.clamp(max=frames), prepend=ends.new_zeros(1))
 
 
 def frame_phones(cut: Any, frames: int) -> Tensor:
-    """The phone id of each of `frames` frames, [T]."""
-    ids, durations = phone_frames(cut)
-    labels = ids.repeat_interleave(durations)
-    assert len(labels) == frames, f"{cut.id}: {len(labels)} aligned frames for {frames} frames of features"
-    return labels
+    """The phone id of each of `frames` code frames, [T]."""
+    ids, durations = phone_frames(cut, frames)
+    return ids.repeat_interleave(durations)

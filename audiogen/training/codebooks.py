@@ -38,7 +38,7 @@ class UsageRecord(nn.Module):
         if step % EVERY:
             return
         residual = hidden
-        for level, usage in zip(quantizer.quantizers, self.usage, strict=True):
+        for level, usage in zip(quantizer.first(quantizer.levels), self.usage, strict=True):
             unused = usage < DEAD
             latents = level.in_project(residual)
             candidates = latents.transpose(1, 2).flatten(0, 1)

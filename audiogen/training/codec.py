@@ -102,7 +102,7 @@ def draw_crops(
     return Crops(torch.stack(audio), tracks[:, 0], tracks[:, 1])
 
 
-class CodecTask(Task):
+class CodecTask(Task[NanoCodec]):
     """Wires codec, losses and the revival of unused codes."""
 
     def __init__(self, config: CodecTraining):

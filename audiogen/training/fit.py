@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import lightning
 import torch
@@ -20,7 +20,11 @@ from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheck
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
+from audiogen.files import atomic_write
+
 logger = logging.getLogger(__name__)
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +48,8 @@ class FitConfig:
     """Updates between checkpoints: what a kill can cost at most."""
     validate_every: int = 1000
     """Updates."""
+    record_every: int = 50
+    """Updates between two lines of train.jsonl."""
     seed: int = 0
 
 
@@ -75,10 +81,12 @@ class StepData(lightning.LightningDataModule):
         return DataLoader(self.validation, batch_size=None, collate_fn=None)  # type: ignore[arg-type]
 
 
-class Task(lightning.LightningModule):
-    """A network and its loss. Subclasses define `loss(batch, step)`, and more validation figures if they like."""
+class Task(lightning.LightningModule, Generic[NetworkT]):
+    """A network and its loss, which subclasses define."""
 
-    def __init__(self, network: nn.Module, config: FitConfig):
+    network: NetworkT
+
+    def __init__(self, network: NetworkT, config: FitConfig):
         super().__init__()
         self.network = network
         self.config = config
@@ -114,19 +122,25 @@ def learning_rate_share(step: int, config: FitConfig) -> float:
 
 
 class _Record(Callback):
-    """Appends every 50th step's figures to train.jsonl and logs them with the time left."""
+    """Appends figures to train.jsonl every so many steps, and logs them with the time left."""
 
-    EVERY = 50
-
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, every: int):
         self.path = path
+        self.every = every
         self.started: tuple[float, int] | None = None
+
+    def on_train_start(self, trainer: Any, module: Any) -> None:
+        """Forget the figures after the checkpoint that a killed run is resumed from: they will come again."""
+        if self.path.exists():
+            lines = [line for line in self.path.read_text().splitlines() if _step(line) <= trainer.global_step]
+            with atomic_write(self.path) as path:
+                path.write_text("".join(f"{line}\n" for line in lines))
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         step = trainer.global_step
         if self.started is None:
             self.started = (time.monotonic(), step)
-        if step % self.EVERY:
+        if step % self.every:
             return
         figures = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("train/")}
         self._append(step, figures)
@@ -146,7 +160,15 @@ class _Record(Callback):
             out.write(json.dumps({"step": step, **{name: round(value, 6) for name, value in figures.items()}}) + "\n")
 
 
-def fit(task: Task, data: StepData, exp_dir: Path) -> nn.Module:
+def _step(line: str) -> float:
+    """The step of a line of train.jsonl; a line that a kill cut off counts as later than any."""
+    try:
+        return int(json.loads(line)["step"])
+    except ValueError:
+        return math.inf
+
+
+def fit(task: Task[NetworkT], data: StepData, exp_dir: Path) -> NetworkT:
     """Train `task.network` in `exp_dir`, from its last checkpoint if there is one; returns it with averaged weights."""
     exp_dir.mkdir(parents=True, exist_ok=True)
     config = task.config
@@ -159,7 +181,7 @@ def fit(task: Task, data: StepData, exp_dir: Path) -> nn.Module:
         accelerator="auto",
         precision=config.precision,  # type: ignore[arg-type]
         gradient_clip_val=config.gradient_clip,
-        callbacks=[checkpoints, EMAWeightAveraging(decay=config.average), _Record(exp_dir / "train.jsonl")],
+        callbacks=[checkpoints, EMAWeightAveraging(decay=config.average), _Record(exp_dir / "train.jsonl", config.record_every)],
         val_check_interval=config.validate_every,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,

@@ -87,7 +87,7 @@ def draw_crops(
     return FeatureCrops(torch.stack([piece[0] for piece in pieces]), torch.stack([piece[1] for piece in pieces]))
 
 
-class TokenizerTask(Task):
+class TokenizerTask(Task[SemanticCodec]):
     """Wires the tokenizer, its phone head and the losses."""
 
     def __init__(self, config: TokenizerTraining):

@@ -17,7 +17,7 @@ from audiogen.models.maskgct import (
     TextToSemanticConfig,
 )
 from audiogen.nn.norm import AdaptiveRMSNorm
-from audiogen.training.fit import FitConfig, StepData, Task, fit, step_generator
+from audiogen.training.fit import FitConfig, NetworkT, StepData, Task, fit, step_generator
 from audiogen.training.masking import draw_acoustic_mask, draw_semantic_mask, masked_cross_entropy
 from audiogen.training.tokens import TokenizedUtterance, read_tokens
 
@@ -118,7 +118,7 @@ def draw_batch(utterances: list[TokenizedUtterance], size: int, generator: Gener
     return collate(utterances[start : start + size])
 
 
-class DurationTask(Task):
+class DurationTask(Task[DurationModel]):
     """Absolute error of ln(1 + frames)."""
 
     def loss(self, batch: TokenBatch, generator: Generator) -> dict[str, Tensor]:
@@ -127,7 +127,7 @@ class DurationTask(Task):
         return {"loss": error}
 
 
-class SemanticTask(Task):
+class SemanticTask(Task[TextToSemantic]):
     """Masked cross-entropy of the semantic codes (arXiv:2409.00750, "Text-to-Semantic Model")."""
 
     def loss(self, batch: TokenBatch, generator: Generator) -> dict[str, Tensor]:
@@ -139,7 +139,7 @@ class SemanticTask(Task):
         return _scores(logits, codes, draw.scored(batch.valid))
 
 
-class AcousticTask(Task):
+class AcousticTask(Task[SemanticToAcoustic]):
     """Masked cross-entropy of one acoustic level (arXiv:2409.00750, "Semantic-to-Acoustic Model")."""
 
     def loss(self, batch: TokenBatch, generator: Generator) -> dict[str, Tensor]:
@@ -158,7 +158,7 @@ def _scores(logits: Tensor, targets: Tensor, scored: Tensor) -> dict[str, Tensor
     return {"loss": masked_cross_entropy(logits, targets, scored), "accuracy": accuracy}
 
 
-def _train(task: Task, batch_size: int, train_tokens: Path, dev_tokens: Path, exp_dir: Path) -> nn.Module:
+def _train(task: Task[NetworkT], batch_size: int, train_tokens: Path, dev_tokens: Path, exp_dir: Path) -> NetworkT:
     config = task.config
     utterances = sorted(read_tokens(train_tokens), key=lambda utterance: len(utterance.frame_phones))
     dev = sorted(read_tokens(dev_tokens), key=lambda utterance: len(utterance.frame_phones))
@@ -194,8 +194,8 @@ def train_acoustic(config: AcousticTraining, train_tokens: Path, dev_tokens: Pat
     return save_model(network, "semantic-to-acoustic", asdict(config.model), exp_dir / "model")
 
 
-def _wake(model: nn.Module) -> nn.Module:
-    """Let the time-dependent norms start at 1 instead of the reference's 0 (golden maskgct SPEC 6.4): short runs need it."""
+def _wake(model: NetworkT) -> NetworkT:
+    """Let the time-dependent norms start at 1, not at the reference's 0 (golden maskgct SPEC 6.4): it saves steps."""
     for module in model.modules():
         if isinstance(module, AdaptiveRMSNorm):
             nn.init.ones_(module.to_weight.bias)

@@ -1,0 +1,59 @@
+"""Training is reproducible: a run that is killed and started again has the losses of one that was left alone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from audiogen.training.fit import FitConfig, StepData, Task, fit, learning_rate_share, step_generator
+
+CONFIG = FitConfig(
+    steps=12, warmup=4, precision="32-true", checkpoint_every=4, validate_every=6, record_every=1, average=0.9
+)
+
+
+class Regression(Task[nn.Linear]):
+    def loss(self, batch: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        noise = torch.randn(batch.shape, generator=generator)
+        return {"loss": (self.network(batch + noise) - batch.sum(1, keepdim=True)).square().mean()}
+
+
+def train(exp_dir: Path, kill_at: int | None = None) -> nn.Linear:
+    def batch_at(step: int) -> Tensor:
+        if step == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return torch.randn(8, 3, generator=step_generator(CONFIG.seed, step))
+
+    torch.manual_seed(0)
+    return fit(Regression(nn.Linear(3, 1), CONFIG), StepData(batch_at, [torch.ones(2, 3)], CONFIG.steps), exp_dir)
+
+
+def curve(exp_dir: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (exp_dir / "train.jsonl").read_text().splitlines()]
+
+
+def test_killed_run_goes_on_with_the_same_losses_and_ends_with_the_same_weights(tmp_path: Path) -> None:
+    undisturbed = train(tmp_path / "whole")
+
+    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_fit; from pathlib import Path"
+    run = f"{code}; test_fit.train(Path({str(tmp_path / 'killed')!r}), kill_at=10)"
+    killed = subprocess.run([sys.executable, "-c", run], capture_output=True, timeout=120)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert len(curve(tmp_path / "killed")) > 8, "the figures of steps after the checkpoint were written before the kill"
+
+    resumed = train(tmp_path / "killed")
+    assert curve(tmp_path / "killed") == curve(tmp_path / "whole")
+    assert torch.equal(resumed.weight, undisturbed.weight)
+
+
+def test_learning_rate_warms_up_and_falls_to_a_twentieth() -> None:
+    shares = [learning_rate_share(step, CONFIG) for step in range(CONFIG.steps + 1)]
+    assert shares[0] == 1 / CONFIG.warmup
+    assert max(shares) == shares[CONFIG.warmup] == 1.0
+    assert shares[CONFIG.warmup :] == sorted(shares[CONFIG.warmup :], reverse=True)
+    assert abs(shares[-1] - 0.05) < 1e-9
