@@ -36,22 +36,28 @@ def load_conf(cls: type[C], path: str | Path, overrides: Iterable[str] = ()) -> 
     return build(cls, values, str(path))
 
 
-def build(cls: type[C], values: Mapping[str, Any], where: str) -> C:
-    """Make the dataclass `cls` from plain values, nested dataclasses included; `where` opens each error message."""
+def build(cls: type[C], values: Mapping[str, Any], where: str, base: C | None = None) -> C:
+    """Make the dataclass `cls` from plain values, nested dataclasses included; `where` opens each error message.
+
+    What `values` leaves out is as in `base`, or has its default. So is what a nested group leaves out: a group in YAML
+    changes single values of the group's default, whose other values may differ from the defaults of its class.
+    """
     hints = typing.get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
     for name in values:
         if name not in fields:
             raise InputError(f"{where}: unknown key {name!r}. Nearest known: {nearest(str(name), fields)}.")
-    missing = [name for name, field in fields.items() if _required(field) and name not in values]
+    defaults = {name: getattr(base, name) if base else _default(field) for name, field in fields.items()}
+    missing = [name for name, default in defaults.items() if default is dataclasses.MISSING and name not in values]
     if missing:
         raise InputError(
             f"{where}: expected a value for {', '.join(missing)}, got none. Add it, or pass --set {missing[0]}=VALUE."
         )
-    return cls(**{name: convert(hints[name], value, f"{where}: {name}") for name, value in values.items()})
+    given = {name: convert(hints[name], value, f"{where}: {name}", defaults[name]) for name, value in values.items()}
+    return cls(**{**defaults, **given})
 
 
-def convert(hint: Any, value: Any, where: str) -> Any:
+def convert(hint: Any, value: Any, where: str, default: Any = None) -> Any:
     """`value` as the annotated type `hint`: a dataclass, tuple, dict, union, Literal, Path or plain scalar.
 
     Raises:
@@ -61,7 +67,7 @@ def convert(hint: Any, value: Any, where: str) -> Any:
     if hint is Any:
         return value
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
-        return build(hint, value, where)  # type: ignore[arg-type]
+        return build(hint, value, where, default if isinstance(default, hint) else None)  # type: ignore[arg-type]
     if origin in (typing.Union, types.UnionType):
         return _convert_union(arguments, value, where)
     if origin is typing.Literal and value in arguments:
@@ -141,8 +147,9 @@ def _is_number(value: Any) -> bool:
     return True
 
 
-def _required(field: dataclasses.Field[Any]) -> bool:
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+def _default(field: dataclasses.Field[Any]) -> Any:
+    """The field's default, or MISSING."""
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
 def _siblings(path: Path) -> str:

@@ -3,8 +3,9 @@
 A shard is `cuts.NNNNNN.jsonl.gz` with one tar per field, read sequentially with `CutSet.from_shar(in_dir=folder)`:
 
 - `codes` [K, T] int16: the codec's acoustic codes at its frame rate;
-- `semantic_codes` [1, T] int16: the semantic tokenizer's;
-- `phones` [T] int16: the phone that each frame belongs to, ids of `audiogen.conditioning.text.PHONES`.
+- `semantic_codes` [1, T] int16: the semantic tokenizer's.
+
+The cuts carry text and phone times, from which `audiogen.training.tokens` makes the phone of each frame.
 """
 
 import logging
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FIELDS = ("codes", "semantic_codes", "phones")
+FIELDS = ("codes", "semantic_codes")
 """Arrays of a token archive, in this order."""
 
 
@@ -87,7 +88,7 @@ def write_shard(shard: Shard) -> int:
     with SharWriter(str(temporary), fields, shard_size=None, shard_suffix=suffix, warn_unused_fields=False) as writer:
         for cut in cuts:
             tokens = extract(cut, shard)
-            frames += tokens["phones"].shape[-1]
+            frames += tokens["codes"].shape[-1]
             writer.write(with_arrays(cut, tokens, 1 / load(shard.codec, shard.device).frame_rate))
     for path in sorted(temporary.iterdir(), key=lambda path: path.name == shard.marker.name):
         path.rename(shard.folder / path.name)
@@ -99,7 +100,6 @@ def write_shard(shard: Shard) -> int:
 def extract(cut: "MonoCut", shard: Shard) -> dict[str, np.ndarray]:
     """All fields of one cut, with equal numbers of frames."""
     from audiogen.conditioning.mel_features import MelFeatures
-    from audiogen.training.alignment import frame_phones
 
     codec, tokenizer = load(shard.codec, shard.device), load(shard.tokenizer, shard.device)
     audio = Audio.read(cut.recording.sources[0].source).mono().resample(codec.sample_rate).samples[None]
@@ -107,9 +107,8 @@ def extract(cut: "MonoCut", shard: Shard) -> dict[str, np.ndarray]:
     codes = codec.encode(audio)[0]
     features = MelFeatures(codec.sample_rate, codec.hop_length).to(shard.device)
     semantic_codes = tokenizer.encode(features(audio))[0]
-    arrays = {"codes": codes, "semantic_codes": semantic_codes, "phones": frame_phones(cut, codes.shape[-1])}
-    frames = {name: array.shape[-1] for name, array in arrays.items()}
-    assert len(set(frames.values())) == 1, f"{cut.id}: the fields differ in frames: {frames}"
+    arrays = {"codes": codes, "semantic_codes": semantic_codes}
+    assert codes.shape[-1] == semantic_codes.shape[-1], f"{cut.id}: codec and tokenizer differ in frames"
     return {name: array.cpu().numpy().astype(np.int16) for name, array in arrays.items()}
 
 

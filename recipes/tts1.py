@@ -5,12 +5,14 @@
 
 import functools
 import logging
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from audiogen.training.codec import CodecTraining
 from audiogen.training.tokenizer import TokenizerTraining
+from audiogen.training.tts import AcousticTraining, DurationTraining, SemanticTraining
 from recipes.data import read_data_dir, validate_data_dir, write_data_dir
 from recipes.stages import Job, Recipe, stage
 
@@ -33,6 +35,11 @@ class TTS1:
     language: str = "en"
     codec: CodecTraining = field(default_factory=CodecTraining)
     tokenizer: TokenizerTraining = field(default_factory=TokenizerTraining)
+    durations: DurationTraining = field(default_factory=DurationTraining)
+    t2s: SemanticTraining = field(default_factory=SemanticTraining)
+    """Its model's vocab_size follows from the tokenizer's."""
+    s2a: AcousticTraining = field(default_factory=AcousticTraining)
+    """Its model's two vocabularies follow from codec and tokenizer; its levels may be fewer than the codec's."""
     cuts_per_shard: int = 200
     """Utterances per shard of the token archives."""
     device: str = "cpu"
@@ -123,8 +130,8 @@ def tokenizer(job: Job[TTS1]) -> None:
     """Training of the semantic tokenizer."""
     from audiogen.training.tokenizer import train
 
-    cuts = [job.input(f"dump/{name}/aligned.jsonl.gz") for name in ("train", "dev")]
-    job.call(_run, functools.partial(train, job.conf.tokenizer, *cuts, job.output("exp/{tag}/tokenizer")))
+    cuts, dev = (job.input(f"dump/{name}/aligned.jsonl.gz") for name in ("train", "dev"))
+    job.call(_run, functools.partial(train, job.conf.tokenizer, cuts, dev, job.output("exp/{tag}/tokenizer")))
 
 
 @stage(
@@ -146,6 +153,44 @@ def tokens(job: Job[TTS1]) -> None:
         logger.info("%s: %d shards, %d frames", name, len(shards), frames)
 
 
+@stage(
+    reads=("exp/{tag}/tokens/train", "exp/{tag}/tokens/dev"),
+    writes=("exp/{tag}/durations", "exp/{tag}/t2s"),
+    conf=("durations", "t2s", "tokenizer"),
+    code=("audiogen.training.tts", "audiogen.models.maskgct", "audiogen.models.duration"),
+)
+def t2s(job: Job[TTS1]) -> None:
+    """Training of text to semantic codes, and of the durations."""
+    from audiogen.training.tts import train_durations, train_semantic
+
+    conf = job.conf.t2s
+    model = replace(conf.model, vocab_size=job.conf.tokenizer.model.vocab_size)
+    _train(job, train_durations, job.conf.durations, "exp/{tag}/durations")
+    _train(job, train_semantic, replace(conf, model=model), "exp/{tag}/t2s")
+
+
+@stage(
+    reads=("exp/{tag}/tokens/train", "exp/{tag}/tokens/dev"),
+    writes=("exp/{tag}/s2a",),
+    conf=("s2a", "tokenizer", "codec"),
+    code=("audiogen.training.tts", "audiogen.models.maskgct"),
+)
+def s2a(job: Job[TTS1]) -> None:
+    """Training of semantic to acoustic codes."""
+    from audiogen.training.tts import train_acoustic
+
+    codec, tokenizer = job.conf.codec.model, job.conf.tokenizer.model
+    conf = job.conf.s2a
+    model = replace(conf.model, vocab_size=codec.vocab_size, semantic_vocab_size=tokenizer.vocab_size)
+    _train(job, train_acoustic, replace(conf, model=model), "exp/{tag}/s2a")
+
+
+def _train(job: Job[TTS1], train: Callable[..., Path], conf: Any, out: str) -> None:
+    """Train on the token archives, unless a killed run of this stage had finished that."""
+    tokens, dev = (job.input(f"exp/{{tag}}/tokens/{name}") for name in ("train", "dev"))
+    job.call(_run, functools.partial(train, conf, tokens, dev, job.output(out)))
+
+
 def _call(work: tuple[Any, ...]) -> None:
     """Call a function with its arguments; picklable, unlike a lambda."""
     function, *arguments = work
@@ -160,5 +205,5 @@ def _run(function: functools.partial[Any]) -> None:
 RECIPE = Recipe(
     name="tts1",
     conf=TTS1,
-    stages=(data, manifests, align, codec, tokenizer, tokens),
+    stages=(data, manifests, align, codec, tokenizer, tokens, t2s, s2a),
 )

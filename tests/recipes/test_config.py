@@ -23,7 +23,7 @@ class Part:
 class Whole:
     """Every kind of value that a conf may have."""
 
-    part: Part = field(default_factory=lambda: Part(steps=1))
+    part: Part = field(default_factory=lambda: Part(steps=1, betas=(0.5, 0.5)))
     parts: tuple[Part, ...] = ()
     path: Path = Path("here")
     limit: int | None = None
@@ -55,7 +55,7 @@ def test_plain_values_become_typed_ones_and_back():
     [
         ({"prt": {}}, "test: unknown key 'prt'. Nearest known: part"),
         ({"part": {"stps": 1}}, "test: part: unknown key 'stps'. Nearest known: steps"),
-        ({"part": {"rate": 1}}, "test: part: expected a value for steps"),
+        ({"parts": [{"rate": 1}]}, "test: parts[0]: expected a value for steps"),
         ({"part": {"steps": 1.5}}, "test: part: steps: expected int, got 1.5"),
         ({"part": {"steps": True}}, "expected int, got True"),
         ({"part": {"steps": 1, "rate": "fast"}}, "expected float, got 'fast'"),
@@ -73,10 +73,20 @@ def test_wrong_values_are_named(values, message):
     assert message in str(caught.value)
 
 
+def test_a_group_changes_single_values_of_its_default():
+    assert build(Whole, {"part": {"rate": 1}}, "test").part == Part(steps=1, rate=1.0, betas=(0.5, 0.5))
+    assert build(Whole, {"parts": [{"steps": 2}]}, "test").parts == (Part(steps=2),)
+
+
 def test_overrides_win_over_the_file(tmp_path):
     (tmp_path / "a.yaml").write_text("part: {steps: 2, rate: 0.5}\nflag: true\n")
     whole = load_conf(Whole, tmp_path / "a.yaml", ["part.steps=7", "limit=null", "shares.a=0.5"])
-    assert (whole.part, whole.flag, whole.limit, whole.shares) == (Part(steps=7, rate=0.5), True, None, {"a": 0.5})
+    assert (whole.part, whole.flag, whole.limit, whole.shares) == (
+        Part(steps=7, rate=0.5, betas=(0.5, 0.5)),
+        True,
+        None,
+        {"a": 0.5},
+    )
 
 
 @pytest.mark.parametrize(
