@@ -36,6 +36,8 @@ class Record:
     command: str
     revision: str
     """Git revision of the code; "-dirty" when files were changed."""
+    machine: str
+    """What it ran on: processors, not names."""
     started: str
     """Local time, ISO 8601."""
     seconds: float = 0.0
@@ -160,6 +162,16 @@ class History:
     def _snapshots(self, stage: Stage) -> dict[str, Snapshot]:
         records = (Record.read(self.path(stage, suffix)) for suffix in (".json", ".running.json"))
         return {path: old for record in records if record for path, old in record.fingerprint.inputs.items()}
+
+
+def past_runs(tag: str) -> dict[str, Record]:
+    """Completed runs of the stages of one tag and of those that all tags share: stage name -> record, oldest first."""
+    runs = {}
+    for path in FOLDER.glob("*.json"):
+        prefix, _, name = path.stem.rpartition(".")
+        if prefix in ("", tag) and (record := Record.read(path)):
+            runs[name] = record
+    return dict(sorted(runs.items(), key=lambda run: run[1].started))
 
 
 def working_name(path: Path) -> Path:

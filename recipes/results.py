@@ -6,12 +6,13 @@ A score file is `<set>.<system>.json`, as the scoring stage writes it. The page 
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from audiogen.errors import InputError
+from recipes.progress import clock
+from recipes.records import Record
 
 COLUMNS = {
     "wer": "WER",
@@ -58,30 +59,50 @@ class Score:
         return cls(**{**values, "figures": {name: Figure(**figure) for name, figure in values["figures"].items()}})
 
 
-def render(title: str, introduction: str, scores: Sequence[Score], runs: Sequence[dict[str, Any]]) -> str:
-    """The page: what was measured, the table, and the commands of the stages; sealed."""
-    used = {name for score in scores for name in score.figures}
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """Everything about one conf."""
+
+    tag: str
+    scores: Sequence[Score]
+    runs: Mapping[str, Record]
+    """Stage name -> its last completed run."""
+
+
+def read_section(folder: Path, runs: Mapping[str, Record]) -> Section:
+    """The score files in `folder`, which is `exp/<tag>/score`."""
+    scores = [Score.read(path) for path in sorted(folder.glob("*.json"))]
+    return Section(tag=folder.parent.name, scores=scores, runs=runs)
+
+
+def render(title: str, introduction: str, sections: Sequence[Section]) -> str:
+    """The page: for each conf the figures, and the command and revision of each stage; sealed."""
+    note = "Brackets are 95 % intervals: bootstrap over utterances."
+    parts = [f"# {title}\n\n{introduction.strip()} {note}\n", *(_render_section(section) for section in sections)]
+    body = "\n".join(parts)
+    return f"{body}{SEAL}{_digest(body)} -->\n"
+
+
+def _render_section(section: Section) -> str:
+    used = {name for score in section.scores for name in score.figures}
     names = [name for name in COLUMNS if name in used] + sorted(used - COLUMNS.keys())
     rows = [
         [score.set, score.system, str(score.utterances), *(str(score.figures.get(name, "")) for name in names)]
-        for score in scores
+        for score in section.scores
     ]
-    stages = [[run["stage"], run["revision"], run["started"], run["took"], f"`{run['command']}`"] for run in runs]
-    body = "\n".join(
-        [
-            f"# {title}",
-            "",
-            introduction,
-            "",
-            *_table(["set", "system", "N", *(COLUMNS.get(name, name) for name in names)], rows),
-            "",
-            "Brackets are 95 % intervals (bootstrap over utterances). How each stage was run:",
-            "",
-            *_table(["stage", "revision", "started", "took", "command"], stages),
-            "",
-        ]
-    )
-    return f"{body}{SEAL}{_digest(body)} -->\n"
+    stages = [
+        [name, run.revision, run.started, clock(run.seconds), run.machine, f"`{run.command}`"]
+        for name, run in section.runs.items()
+    ]
+    lines = [
+        f"## {section.tag}",
+        "",
+        *_table(["set", "system", "N", *(COLUMNS.get(name, name) for name in names)], rows),
+        "",
+        *_table(["stage", "revision", "started", "took", "on", "command"], stages),
+        "",
+    ]
+    return "\n".join(lines)
 
 
 def check_results(path: Path) -> None:

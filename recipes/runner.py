@@ -3,8 +3,10 @@
 import argparse
 import datetime
 import logging
+import os
 import shlex
 import subprocess
+import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -227,6 +229,7 @@ class Run:
             outputs=tuple(stage.outputs(self.names)),
             command=self.command,
             revision=revision(),
+            machine=machine(),
             started=datetime.datetime.now().isoformat(timespec="seconds"),
         )
 
@@ -261,6 +264,14 @@ def revision() -> str:
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude=*"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     return result.stdout.strip() or "unknown"
+
+
+def machine() -> str:
+    """Processors that this run may use, GPUs included where torch is loaded and sees them."""
+    text = f"{len(os.sched_getaffinity(0))} CPU cores"
+    if (torch := sys.modules.get("torch")) and torch.cuda.is_available():
+        text += f", {torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}"
+    return text
 
 
 class _Parser(argparse.ArgumentParser):

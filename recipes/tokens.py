@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from audiogen import checkpoints
 from audiogen.audio import Audio
-from audiogen.codecs import Codec, load_codec
+from audiogen.codecs import Codec
 
 if TYPE_CHECKING:
     from lhotse import MonoCut
@@ -128,4 +129,5 @@ def with_arrays(cut: "MonoCut", arrays: Mapping[str, np.ndarray], frame_shift: f
 @lru_cache(maxsize=2)
 def load(folder: Path, device: str) -> Codec:
     """The codec or tokenizer in `folder`, once per process."""
-    return load_codec(folder, device)
+    codec: Codec = checkpoints.load(folder, device)
+    return codec

@@ -10,16 +10,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from audiogen.checkpoints.nano import CODEC_NAME, TTS_NAME, SpeechDecoding
 from audiogen.training.codec import CodecTraining
 from audiogen.training.tokenizer import TokenizerTraining
 from audiogen.training.tts import AcousticTraining, DurationTraining, SemanticTraining
 from recipes.data import read_data_dir, validate_data_dir, write_data_dir
+from recipes.progress import track
+from recipes.records import past_runs
 from recipes.stages import Job, Recipe, stage
 
 logger = logging.getLogger(__name__)
 
 VOICE_SETS = ("train", "dev", "test")
 """Sets of the speaker; the others of the conf train the codec only."""
+PARTS = ("codec", "tokenizer", "durations", "t2s", "s2a")
+"""Models that make up the voice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +47,17 @@ class TTS1:
     """Its model's two vocabularies follow from codec and tokenizer; its levels may be fewer than the codec's."""
     cuts_per_shard: int = 200
     """Utterances per shard of the token archives."""
+    decoding: SpeechDecoding = field(default_factory=SpeechDecoding)
+    """Comes with the packed voice."""
+    seed: int = 0
+    """Of the synthesised sentences."""
+    bundle: Path = Path("exp/bundle")
+    """Where stage bundle copies the voice; ../../../audiogen/bundled ships it with the package."""
+    results: Path = Path("RESULTS.md")
+    title: str
+    """Heading of RESULTS.md."""
+    introduction: str
+    """What RESULTS.md says about data and measurement."""
     device: str = "cpu"
     """Where tokens are extracted and speech is synthesised; training takes a GPU where there is one."""
     cluster: dict[str, Any] = field(default_factory=dict)
@@ -113,7 +129,8 @@ def align(job: Job[TTS1]) -> None:
 )
 def codec(job: Job[TTS1]) -> None:
     """Training of the codec."""
-    from audiogen.training.codec import train
+    from audiogen.checkpoints.nano import CODEC_NAME, TTS_NAME, SpeechDecoding
+from audiogen.training.codec import train
 
     cuts = {name: job.input("dump/{codec_set}/cuts.jsonl.gz", codec_set=name) for name in job.names["codec_set"]}
     dev = cuts.pop("dev")
@@ -185,6 +202,79 @@ def s2a(job: Job[TTS1]) -> None:
     _train(job, train_acoustic, replace(conf, model=model), "exp/{tag}/s2a")
 
 
+@stage(
+    reads=tuple(f"exp/{{tag}}/{part}/model" for part in PARTS),
+    writes=("exp/{tag}/voice",),
+    conf=("decoding",),
+    code=("audiogen.checkpoints.nano",),
+)
+def voice(job: Job[TTS1]) -> None:
+    """Packing of the voice: one folder for the codec, one for the rest, in half precision."""
+    from audiogen.checkpoints.nano import pack
+
+    folders = {part: job.input(f"exp/{{tag}}/{part}/model") for part in PARTS}
+    pack(job.output("exp/{tag}/voice"), decoding=job.conf.decoding, **folders)
+
+
+@stage(
+    reads=("data/test", "{sentences}", "exp/{tag}/voice"),
+    writes=("exp/{tag}/speech",),
+    conf=("seed",),
+    settings=("device",),
+    code=("recipes.synthesis", "audiogen.pipelines.tts", "audiogen.decoding.decoder"),
+)
+def synthesis(job: Job[TTS1]) -> None:
+    """Synthesis: the test sentences and unseen ones, and the codec's copy of the recordings."""
+    from audiogen.checkpoints import load
+    from audiogen.pipelines.tts import TTS
+    from recipes.synthesis import Sentence, one_take_each, read_sentences, resynthesise, speak
+
+    folder, packed = job.output("exp/{tag}/speech"), job.input("exp/{tag}/voice")
+    takes = one_take_each(job.input("data/test"))
+    write_data_dir(takes, folder / "test.recordings")
+    copies = resynthesise(load(packed / CODEC_NAME), takes, folder / "test.codec")
+    write_data_dir(track(copies, len(takes), "recordings"), folder / "test.codec")
+    texts = {"test": [Sentence(u.utt_id, u.text) for u in takes], "unseen": read_sentences(job.input("{sentences}"))}
+    tts = TTS(packed / TTS_NAME, device=job.conf.device)
+    for name, sentences in texts.items():
+        spoken = speak(tts, sentences, folder / f"{name}.tts", job.conf.seed)
+        write_data_dir(track(spoken, len(sentences), f"sentences of {name}"), folder / f"{name}.tts")
+
+
+@stage(
+    reads=("exp/{tag}/speech",),
+    writes=("exp/{tag}/score",),
+    code=("recipes.scoring", "audiogen.metrics.speech", "audiogen.metrics.codec"),
+)
+def score(job: Job[TTS1]) -> None:
+    """Scoring: error rates of a recogniser, likeness of the codec's copies, utterances that went wrong."""
+    from recipes.scoring import items, score_item, summarise, write_scores
+
+    out, speech = job.output("exp/{tag}/score"), job.input("exp/{tag}/speech")
+    out.mkdir(exist_ok=True)
+    for folder in sorted(speech.iterdir()):
+        set_name, system = folder.name.split(".")
+        work = items(folder, speech / "test.recordings" if system == "codec" else None)
+        scored = job.map(score_item, work, f"utterances of {folder.name}")
+        write_scores(scored, out / f"{folder.name}.jsonl")
+        summarise(set_name, system, scored).write(out / f"{folder.name}.json")
+
+
+@stage(
+    reads=("exp/{tag}/score",),
+    writes=("{results}",),
+    conf=("title", "introduction"),
+    code=("recipes.results",),
+)
+def results(job: Job[TTS1]) -> None:
+    """RESULTS.md from the score files of every conf that was run."""
+    from recipes.results import read_section, render
+
+    folders = sorted(job.input("exp/{tag}/score").parent.parent.glob("*/score"))
+    sections = [read_section(folder, past_runs(folder.parent.name)) for folder in folders]
+    job.output("{results}").write_text(render(job.conf.title, job.conf.introduction, sections), encoding="utf-8")
+
+
 def _train(job: Job[TTS1], train: Callable[..., Path], conf: Any, out: str) -> None:
     """Train on the token archives, unless a killed run of this stage had finished that."""
     tokens, dev = (job.input(f"exp/{{tag}}/tokens/{name}") for name in ("train", "dev"))
@@ -205,5 +295,5 @@ def _run(function: functools.partial[Any]) -> None:
 RECIPE = Recipe(
     name="tts1",
     conf=TTS1,
-    stages=(data, manifests, align, codec, tokenizer, tokens, t2s, s2a),
+    stages=(data, manifests, align, codec, tokenizer, tokens, t2s, s2a, voice, synthesis, score, results),
 )
