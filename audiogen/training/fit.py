@@ -181,7 +181,11 @@ def fit(task: Task[NetworkT], data: StepData, exp_dir: Path) -> NetworkT:
         accelerator="auto",
         precision=config.precision,  # type: ignore[arg-type]
         gradient_clip_val=config.gradient_clip,
-        callbacks=[checkpoints, EMAWeightAveraging(decay=config.average), _Record(exp_dir / "train.jsonl", config.record_every)],
+        callbacks=[
+            checkpoints,
+            EMAWeightAveraging(decay=config.average),
+            _Record(exp_dir / "train.jsonl", config.record_every),
+        ],
         val_check_interval=config.validate_every,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
