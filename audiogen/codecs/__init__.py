@@ -59,6 +59,7 @@ CODECS: dict[str, CodecEntry] = {
     "dac-44khz": CodecEntry("audiogen.codecs.dac:Dac", "dac", "descript/dac_44khz"),
     "maskgct-acoustic": CodecEntry("audiogen.codecs.acoustic:AcousticCodec", "maskgct", "amphion/MaskGCT"),
     "maskgct-semantic": CodecEntry("audiogen.codecs.semantic:SemanticCodec", "maskgct", "amphion/MaskGCT"),
+    "nano-codec-speech": CodecEntry("audiogen.codecs.nano:NanoCodec", "nano-codec"),
 }
 """Every codec by name."""
 
@@ -86,7 +87,12 @@ def load_codec(name_or_dir: str | Path, device: str = "cpu", weights: str | Path
         )
     if not source.exists():
         raise InputError(f"{source}: expected weights for {name}, got no such file or folder. Check the path.")
-    return entry.load_class().load(name, source).eval().to(device)
+    codec = entry.load_class().load(name, source).eval()
+    try:
+        return codec.to(device)
+    except (RuntimeError, AssertionError) as error:  # torch built without that device raises the second
+        reason = str(error).splitlines()[0]
+        raise InputError(f"expected a device of this machine, got {device!r} ({reason}). Use cpu.") from error
 
 
 def _entry_for_dir(folder: Path) -> CodecEntry:

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from audiogen.codecs.base import Codec, Streamer
-from audiogen.codecs.streaming import WindowedStreamer, conv_context
-from audiogen.codecs.weights import assign_normed, liven, old_weight_norm
+from audiogen.codecs.streaming import WindowedStreamer, reach
+from audiogen.codecs.weights import assign_normed, check_sample_rate, check_sizes, liven, old_weight_norm
 from audiogen.extras import need
 
 
@@ -44,6 +44,9 @@ class DacConfig:
     """Channels after the decoder's first convolution; halved at every rate."""
     decoder_rates: tuple[int, ...] = (8, 8, 4, 2)
     """Upsampling factors, with the same product."""
+
+    def __post_init__(self) -> None:
+        check_sizes(self)
 
     @property
     def hop_length(self) -> int:
@@ -81,7 +84,7 @@ class Dac(Codec):
         for layer in self.decoder.modules():
             if isinstance(layer, nn.ConvTranspose1d):
                 layer.output_padding = (layer.stride[0] % 2,)
-        self.context = conv_context(self.decoder)
+        self.context = reach(self.decoder, config.hop_length)
 
     @classmethod
     def load(cls, name: str, source: Path) -> "Dac":
@@ -89,7 +92,9 @@ class Dac(Codec):
         from audiogen.codecs.dac_weights import read, transformers_name
 
         config, state = read(source, CONFIGS.get(name))
-        codec = cls(config)
+        check_sample_rate(source, config.sample_rate, CONFIGS.get(name, config).sample_rate)
+        with torch.device("meta"):  # no time and memory for weights that are replaced
+            codec = cls(config)
         assign_normed(codec, state, source, partial(transformers_name, blocks=len(config.encoder_rates)))
         return codec.eval()
 
@@ -116,4 +121,4 @@ class Dac(Codec):
         return audio
 
     def streamer(self) -> Streamer:
-        return WindowedStreamer(self, self.context)
+        return WindowedStreamer(self, *self.context)

@@ -8,8 +8,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from audiogen.codecs.dac import DacConfig
-from audiogen.codecs.weights import find_weights, read_config, read_weights
+from audiogen.codecs.weights import as_tuple, find_weights, named_tensors, read_config, read_weights
 from audiogen.errors import InputError
 
 _PACKAGE_FIELDS = {
@@ -37,7 +39,7 @@ _TRANSFORMERS_FIELDS = {
 """DacConfig field -> key in transformers' config.json."""
 
 
-def read(source: Path, config: DacConfig | None) -> tuple[DacConfig, dict[str, Any]]:
+def read(source: Path, config: DacConfig | None) -> tuple[DacConfig, dict[str, Tensor]]:
     """Configuration and parameters (named as in the file) from a weights file or folder.
 
     `config` is used where neither the file nor a config.json beside it has one.
@@ -45,20 +47,21 @@ def read(source: Path, config: DacConfig | None) -> tuple[DacConfig, dict[str, A
     path = find_weights(source)
     content = read_weights(path)
     if "state_dict" in content:
-        state, described, known = content["state_dict"], content.get("metadata", {}).get("kwargs"), _PACKAGE_FIELDS
+        metadata = content.get("metadata")
+        described = metadata.get("kwargs") if isinstance(metadata, dict) else None
+        state, known = content["state_dict"], _PACKAGE_FIELDS
     else:
         state, described, known = content, read_config(source), _TRANSFORMERS_FIELDS
-    if described:
+    if isinstance(described, dict):
         config = _config({field: described[key] for field, key in known.items() if key in described})
     if config is None:
         raise InputError(f"{path}: expected a config.json beside the weights, got none. Name the codec of this file.")
-    return config, dict(state)
+    return config, named_tensors(state, path)
 
 
 def _config(values: dict[str, Any]) -> DacConfig:
     """JSON has lists where the configuration has tuples."""
-    fitting: dict[str, Any] = {field: tuple(v) if isinstance(v, list) else v for field, v in values.items()}
-    return DacConfig(**fitting)
+    return DacConfig(**{field: as_tuple(value) for field, value in values.items()})
 
 
 def transformers_name(key: str, blocks: int) -> str:

@@ -9,7 +9,7 @@ Shapes: B batch, C channels, S samples, K levels, T frames, D latent width.
 """
 
 from dataclasses import dataclass, replace
-from math import prod
+from math import ceil, prod
 from pathlib import Path
 
 import torch
@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from audiogen.codecs.base import Codec, Streamer
 from audiogen.codecs.segments import SegmentStreamer, overlap_add, segment_starts
-from audiogen.codecs.streaming import Window, conv_context
-from audiogen.codecs.weights import assign_normed, liven, old_weight_norm
+from audiogen.codecs.streaming import Window, reach
+from audiogen.codecs.weights import assign_normed, check_sample_rate, check_sizes, liven, old_weight_norm
 from audiogen.extras import need
 
 
@@ -68,6 +68,9 @@ class EncodecConfig:
     """Frames that are coded at a time, with SEGMENT_OVERLAP in common with the next; None: the whole signal at once."""
     gain: float = 1.0
     """The audio is divided by this before the encoder, and multiplied after the decoder."""
+
+    def __post_init__(self) -> None:
+        check_sizes(self)
 
     @property
     def hop_length(self) -> int:
@@ -131,7 +134,9 @@ class Encodec(Codec):
         from audiogen.codecs.encodec_weights import read, transformers_name
 
         config, state = read(source, CONFIGS.get(name))
-        codec = cls(config)
+        check_sample_rate(source, config.sample_rate, CONFIGS.get(name, config).sample_rate)
+        with torch.device("meta"):  # no time and memory for weights that are replaced
+            codec = cls(config)
         assign_normed(codec, state, source, transformers_name)
         return codec.eval()
 
@@ -233,11 +238,18 @@ class EncodecStreamer(Streamer):
 
 
 def _window(layers: nn.Sequential, channels: int, scale: int, config: EncodecConfig) -> Window:
-    context = conv_context(layers)
-    if config.causal and config.trim_right_ratio == 1.0:
-        # reflection at the start reads as far ahead as the padding is long
-        return Window(layers, channels, scale, left=2 * context, right=0, start=2 * context + 1)
-    return Window(layers, channels, scale, left=context, right=context)
+    def padding(layer: nn.Module) -> int:
+        """The package's layers pad in wrappers: on the left, or most of an odd number there."""
+        assert isinstance(layer, nn.Conv1d | nn.ConvTranspose1d)
+        if isinstance(layer, nn.ConvTranspose1d):
+            total = layer.kernel_size[0] - layer.stride[0]
+            return total - (ceil(total * config.trim_right_ratio) if config.causal else total // 2)
+        total = (layer.kernel_size[0] - 1) * layer.dilation[0]
+        return total if config.causal else total - total // 2
+
+    left, right = reach(layers, scale, padding)
+    # reflection at the start of the signal reads as far ahead as it pads
+    return Window(layers, channels, scale, left, right, start=left + 1)
 
 
 def _layer_arguments(config: EncodecConfig) -> dict[str, object]:

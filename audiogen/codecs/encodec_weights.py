@@ -16,7 +16,7 @@ import yaml
 from torch import Tensor
 
 from audiogen.codecs.encodec import CONFIGS, SEGMENT_GAIN, EncodecConfig
-from audiogen.codecs.weights import find_weights, hub_snapshot, read_config, read_weights
+from audiogen.codecs.weights import as_tuple, find_weights, hub_snapshot, named_tensors, read_config, read_weights
 from audiogen.errors import InputError
 
 _TRANSFORMERS_FIELDS = {
@@ -71,14 +71,14 @@ def read(source: Path, config: EncodecConfig | None) -> tuple[EncodecConfig, dic
     if "pretrained" in content:
         return _follow(path, str(content["pretrained"]))
     if "best_state" in content:
-        return audiocraft_config(str(content.get("xp.cfg", "")), str(path)), dict(content["best_state"])
+        return audiocraft_config(str(content.get("xp.cfg", "")), str(path)), named_tensors(content["best_state"], path)
     described = read_config(source)
     if described is not None:
         config = transformers_config(described, str(source))
     if config is None:
         raise InputError(f"{path}: expected a config.json beside the weights, got none. Name the codec of this file.")
     levels = {match[1] for key in content if (match := re.match(r"quantizer\.(?:vq\.)?layers\.(\d+)\.", key))}
-    return replace(config, levels=len(levels) or config.levels), dict(content)
+    return replace(config, levels=len(levels) or config.levels), named_tensors(content, path)
 
 
 def transformers_name(key: str) -> str:
@@ -92,7 +92,7 @@ def transformers_config(described: Mapping[str, Any], name: str) -> EncodecConfi
     """From the config.json of a transformers EnCodec."""
     values = {field: described[key] for field, key in _TRANSFORMERS_FIELDS.items() if key in described}
     if "upsampling_ratios" in described:
-        values["ratios"] = tuple(described["upsampling_ratios"])
+        values["ratios"] = as_tuple(described["upsampling_ratios"])
     config = _config(values, name)
     seconds = described.get("chunk_length_s")
     if seconds:
@@ -106,7 +106,7 @@ def audiocraft_config(text: str, name: str) -> EncodecConfig:
     try:
         tree = yaml.safe_load(text)
         values = {field: _resolve(tree, path) for field, path in _AUDIOCRAFT_FIELDS.items()}
-        values["ratios"] = tuple(_resolve(tree, "seanet.ratios"))
+        values["ratios"] = as_tuple(_resolve(tree, "seanet.ratios"))
         values["shortcut_conv"] = not _resolve(tree, "seanet.true_skip")
         renormalize = _resolve(tree, "encodec.renormalize")
     except (yaml.YAMLError, KeyError, TypeError, RecursionError) as error:

@@ -7,7 +7,6 @@ arrived. Nothing in the decoder has to know about it, and what is kept does not 
 Shapes: B batch, K levels, D features, T and t frames, C channels.
 """
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -76,7 +75,7 @@ class Window:
 class WindowedStreamer(Streamer):
     """Streams any codec whose decoder has a finite receptive field, by decoding windows with `codec.decode`.
 
-    `left` and `right` (default: as `left`) are frames of context; `conv_context` computes them for plain convolutions.
+    `left` and `right` (default: as `left`) are frames of context; `reach` computes them for convolutions.
     """
 
     def __init__(self, codec: Codec, left: int, right: int | None = None):
@@ -91,18 +90,30 @@ class WindowedStreamer(Streamer):
         return self.window.flush()
 
 
-def conv_context(module: nn.Module) -> int:
-    """Frames on each side that a symmetric stack of convolutions sees; twice that on the left when it is causal.
+def reach(module: nn.Module, scale: int, padding: Callable[[nn.Module], int] | None = None) -> tuple[int, int]:
+    """Frames before and after a frame that its `scale` outputs depend on, in a stack of convolutions of stride 1 and
+    transposed convolutions.
 
-    Walks the Conv1d and ConvTranspose1d layers in the order of registration, which must be the order of the signal;
-    parallel branches are counted one after the other, so the result may be larger than needed, never smaller.
+    Follows the outputs of frame 0 back through the Conv1d and ConvTranspose1d layers in the order of registration,
+    which must be the order of the signal. Parallel branches are followed one after the other: then the result may be
+    larger than needed, never smaller.
+
+    Args:
+        module: [B, D, T] -> [B, C, T * scale].
+        scale: the product of the strides.
+        padding: samples that a layer pads on the left (transposed: cuts off); default: its own `padding`.
+    Returns:
+        (left, right) for `Window`.
     """
-    rate = 1  # outputs per frame, so far
-    frames = 1.0  # one more, for strides that do not divide the padding evenly
-    for layer in module.modules():
+    first, last = 0, scale - 1
+    for layer in reversed(list(module.modules())):
+        if not isinstance(layer, nn.Conv1d | nn.ConvTranspose1d):
+            continue
+        left = padding(layer) if padding else int(layer.padding[0])
+        width = (layer.kernel_size[0] - 1) * layer.dilation[0]
         if isinstance(layer, nn.ConvTranspose1d):
-            frames += math.ceil(layer.kernel_size[0] / layer.stride[0]) / 2 / rate
-            rate *= layer.stride[0]
-        elif isinstance(layer, nn.Conv1d):
-            frames += (layer.kernel_size[0] - 1) * layer.dilation[0] / 2 / rate
-    return math.ceil(frames)
+            stride = layer.stride[0]
+            first, last = -((width - first - left) // stride), (last + left) // stride
+        else:
+            first, last = first - left, last - left + width
+    return max(0, -first), max(0, last)

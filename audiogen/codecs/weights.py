@@ -7,6 +7,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,31 @@ def hub_snapshot(repository: str) -> Path:
         ) from error
 
 
+def check_sizes(config: Any) -> None:
+    """Raise InputError unless every field of a dataclass that is an int, or a tuple of ints, is above 0."""
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if field.type is int:
+            numbers = [value]
+        elif field.type == tuple[int, ...]:
+            numbers = [*value] if isinstance(value, tuple) else []
+        else:
+            continue
+        if not numbers or not all(type(number) is int and number > 0 for number in numbers):
+            raise InputError(
+                f"{type(config).__name__}: expected whole numbers above 0 for {field.name}, got {value!r}. "
+                "Use the original configuration."
+            )
+
+
+def check_sample_rate(source: Path, sample_rate: int, named: int) -> None:
+    """Raise InputError where a file describes another model of the family than the one it was named as."""
+    if sample_rate != named:
+        raise InputError(
+            f"{source}: expected weights of a codec at {named} Hz, got some at {sample_rate} Hz. Name their own codec."
+        )
+
+
 def find_weights(source: Path) -> Path:
     """`source` itself, or the weights file in that folder (safetensors first).
 
@@ -85,6 +111,18 @@ def read_weights(path: Path) -> Mapping[str, Any]:
     return package
 
 
+def named_tensors(state: Any, path: Path) -> dict[str, Tensor]:
+    """The tensors in the part of a file that should hold parameters."""
+    if not isinstance(state, Mapping):
+        raise InputError(f"{path}: expected parameters by name, got {type(state).__name__}. Name another file.")
+    return {str(key): value for key, value in state.items() if isinstance(value, Tensor)}
+
+
+def as_tuple(value: Any) -> Any:
+    """JSON and YAML have lists where configurations have tuples."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 def read_config(source: Path) -> dict[str, Any] | None:
     """The config.json in that folder, or beside that file; None where there is none."""
     path = (source if source.is_dir() else source.parent) / "config.json"
@@ -99,13 +137,15 @@ def read_config(source: Path) -> dict[str, Any] | None:
     return config
 
 
-def assign_normed(module: nn.Module, state: Mapping[str, Any], source: Path, their_name: Callable[[str], str]) -> None:
+def assign_normed(
+    module: nn.Module, state: Mapping[str, Tensor], source: Path, their_name: Callable[[str], str]
+) -> None:
     """`checkpoints.assign_weights` for weight-normalised modules, from files with either of two sets of names.
 
     The weights are for inference: their norm is folded in afterwards.
 
     Args:
-        module: what gets the weights, in float32.
+        module: what gets the weights, in float32; it may be on the meta device.
         state: parameters, named as in `module` or as `their_name` calls them.
         source: where they are from, for error messages.
         their_name: a parameter's name in `module` -> its name in the other published layout.
@@ -115,7 +155,7 @@ def assign_normed(module: nn.Module, state: Mapping[str, Any], source: Path, the
     from audiogen.checkpoints import assign_weights
 
     expected = list(module.state_dict())
-    tensors = {_plain(key): tensor.float() for key, tensor in state.items() if isinstance(tensor, Tensor)}
+    tensors = {_plain(key): tensor.float() for key, tensor in state.items()}
     assign_weights(module, _split_folded(_rename(tensors, expected, their_name), expected), source)
     for layer in module.modules():
         if hasattr(layer, "weight_g"):

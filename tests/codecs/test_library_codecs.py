@@ -152,6 +152,56 @@ def test_official_encodec_sizes(rate: str):
     assert (ours.sample_rate, ours.frame_rate) == (official.sample_rate, official.frame_rate)
 
 
+def test_weights_of_another_codec_of_the_family(fixtures: Path):
+    with pytest.raises(InputError, match="48000 Hz, got some at 32000 Hz"):
+        load_codec("encodec-48khz", weights=fixtures / "encodec" / "encodec_tiny_compression_state_dict.bin")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"upsampling_ratios": "8, 5, 4, 4"},
+        {"upsampling_ratios": []},
+        {"codebook_size": 0},
+        {"num_filters": 4.5},
+        {"norm_type": "batch_norm"},
+        {"sampling_rate": None},
+        {"hidden_size": 16},
+    ],
+)
+def test_configuration_that_cannot_be(change: dict[str, object], transformers_encodec, tmp_path: Path):
+    config = json.loads((transformers_encodec[0] / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, **change}))
+    (tmp_path / "model.safetensors").symlink_to(transformers_encodec[0] / "model.safetensors")
+    with pytest.raises(InputError, match="expected"):
+        load_codec(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"state_dict": [1, 2]},
+        {"state_dict": {}, "metadata": 3},
+        {"state_dict": {}, "metadata": {"kwargs": {"encoder_rates": 2}}},
+        {"best_state": 1, "xp.cfg": "a: 1"},
+        {"pretrained": "somebody/else"},
+        [],
+    ],
+)
+@pytest.mark.parametrize("name", ["encodec-32khz", "dac-16khz"])
+def test_packages_with_the_wrong_things_inside(name: str, content: object, tmp_path: Path):
+    torch.save(content, tmp_path / "package.bin")
+    with pytest.raises(InputError, match="expected"):
+        load_codec(name, weights=tmp_path / "package.bin")
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "toaster"])
+def test_a_device_that_is_not_there(device: str, fixtures: Path):
+    weights = fixtures / "encodec" / "encodec_tiny_compression_state_dict.bin"
+    with pytest.raises(InputError, match=device):
+        load_codec("encodec-32khz", device, weights)
+
+
 def test_encodec_package_state_dict(tmp_path):
     """A flat state dict has no configuration: the name says which it is, the file how many levels it has."""
     tiny = Encodec.tiny("encodec-24khz")
@@ -228,7 +278,7 @@ def test_official_dac_file_equals_the_package(package_dac):
         decoded = theirs.decode(theirs.quantizer.from_codes(codes)[0])
     assert torch.equal(ours.encode(audio), codes)
     assert decoded.shape[-1] == 320 * 60 - 8, "the package loses a sample at the layer of stride 5"
-    settled = 320 * (60 - ours.context)
+    settled = 320 * (60 - ours.context[1])
     torch.testing.assert_close(ours.decode(codes)[..., :settled], decoded[..., :settled], atol=1e-5, rtol=0)
 
 
@@ -275,7 +325,7 @@ def test_too_little_context_would_be_heard():
     """The streaming tests can fail: with half the context, parts do not join to the whole."""
     codec = Dac.tiny("dac-44khz")
     codes = torch.randint(32, (1, 3, 41))
-    streamer = WindowedStreamer(codec, codec.context // 2)
+    streamer = WindowedStreamer(codec, codec.context[0] // 2)
     audio = torch.cat([*(streamer(part) for part in codes.split(1, dim=-1)), streamer.flush()], dim=-1)
     assert (audio - codec.decode(codes)).abs().max() > 1e-3
 
