@@ -129,8 +129,7 @@ def align(job: Job[TTS1]) -> None:
 )
 def codec(job: Job[TTS1]) -> None:
     """Training of the codec."""
-    from audiogen.checkpoints.nano import CODEC_NAME, TTS_NAME, SpeechDecoding
-from audiogen.training.codec import train
+    from audiogen.training.codec import train
 
     cuts = {name: job.input("dump/{codec_set}/cuts.jsonl.gz", codec_set=name) for name in job.names["codec_set"]}
     dev = cuts.pop("dev")
