@@ -15,6 +15,12 @@ __all__ = ["LOADERS", "assign_weights", "load", "models", "read_safetensors", "r
 
 LOADERS = {
     "maskgct": "audiogen.checkpoints.maskgct:load_maskgct",
+    "nano-codec": "audiogen.checkpoints.nano:load_nano_codec",
+    "nano-tts": "audiogen.checkpoints.nano:load_tts",
+    "durations": "audiogen.checkpoints.nano:load_part",
+    "text-to-semantic": "audiogen.checkpoints.nano:load_part",
+    "semantic-to-acoustic": "audiogen.checkpoints.nano:load_part",
+    "semantic-codec": "audiogen.checkpoints.nano:load_part",
 }
 """`model_type` of a folder -> "module:function"; the function takes the folder and a device."""
 

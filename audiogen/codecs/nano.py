@@ -7,6 +7,7 @@ Shapes: B batch, S samples, K levels, T code frames (50 Hz), 2T encoder frames (
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -164,16 +165,41 @@ class NanoCodec(Codec):
         self.decoder = HarmonicDecoder(config)
         self.synth = HarmonicSynth(config.sample_rate, HarmonicDecoder.N_FFT, config.hop_length // 4)
 
+    @classmethod
+    def load(cls, name: str, source: Path) -> "NanoCodec":
+        """The codec in the folder `source`, or the folder of the file `source`."""
+        from audiogen.checkpoints.nano import load_nano_codec
+
+        return load_nano_codec(source if source.is_dir() else source.parent)
+
+    @classmethod
+    def tiny(cls, name: str) -> "NanoCodec":
+        """A small one with random weights, the same at every call."""
+        config = NanoCodecConfig(
+            levels=4, vocab_size=32, codebook_dim=4, dim=16, intermediate_dim=24,
+            encoder_layers=(1, 1), decoder_layers=(1, 1),
+        )  # fmt: skip
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            codec = cls(config).eval()
+        out, bins = codec.decoder.out, codec.decoder.bins
+        with torch.no_grad():
+            out.weight.view(2, -1, config.dim)[:, -1] *= 30  # sure of what is voiced: where it is not, rounding decides
+            out.bias.view(2, -1)[:, : 2 * bins] -= 1.5  # random gains are uneven, so that their peaks are loud
+        return codec
+
     def analyse(self, audio: Tensor, generator: torch.Generator | None = None) -> Quantized:
         """Training: [B, S] -> quantised vectors, codes and the quantiser's losses."""
         return self.quantizer(self.encoder(audio), generator=generator)
 
+    @torch.no_grad()
     def encode(self, audio: Tensor) -> Tensor:
         """[B, 1, S] -> codes [B, K, T], T = ceil(S / hop_length)."""
         self.check_audio(audio)
         mono = F.pad(audio[:, 0], (0, -audio.shape[-1] % self.hop_length))
         return self.quantizer.encode(self.encoder(mono), self.levels)
 
+    @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:
         """[B, K, T] -> [B, 1, T * hop_length]."""
         self.check_codes(codes)
@@ -202,6 +228,8 @@ class NanoStreamer(Streamer):
 
     def __call__(self, codes: Tensor) -> Tensor:
         self.codec.check_codes(codes, empty_ok=True)
+        if not codes.shape[-1]:
+            return torch.zeros(len(codes), 1, 0, device=codes.device)
         raw = self.network(self.codec.quantizer.embed(codes))
         return self.shaping(self._excite(raw, self.source(self._tracks(raw))))
 
