@@ -21,6 +21,11 @@ from audiogen.codecs.weights import assign_normed
 from audiogen.errors import InputError
 
 
+@pytest.fixture(autouse=True)
+def _same_numbers_every_time() -> None:
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="module")
 def golden(fixtures: Path) -> dict[str, torch.Tensor]:
     """Input and results of audiocraft's EnCodec (tests/fixtures/encodec; tolerance 1e-4, codes exact)."""

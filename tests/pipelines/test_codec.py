@@ -17,6 +17,11 @@ from audiogen.pipelines.codec import Codes, compare_file, decode_file, decode_lo
 CODEC = "encodec-32khz"
 
 
+@pytest.fixture(autouse=True)
+def _same_numbers_every_time() -> None:
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def weights(fixtures: Path) -> Path:
     return fixtures / "encodec" / "encodec_tiny_compression_state_dict.bin"
