@@ -30,7 +30,7 @@ class CodecTraining:
     seconds: float = 1.0
     """Length of a training crop."""
     shares: dict[str, float] = field(default_factory=dict)
-    """How often each training set is drawn from, by the name of its data directory; equal shares when empty."""
+    """How often each training set is drawn from, by the name of its folder; 1 for those that are not here."""
     mel_weight: float = 5.0
     pitch_weight: float = 2.0
     """Per octave of error in voiced frames."""
@@ -150,7 +150,7 @@ def train(config: CodecTraining, train_cuts: list[Path], dev_cuts: Path, exp_dir
     torch.manual_seed(config.fit.seed)
     rate = config.model.sample_rate
     sets = [read_recordings(cuts, rate) for cuts in train_cuts]
-    shares = [config.shares.get(str(cuts.parent), 1.0) if config.shares else 1.0 for cuts in train_cuts]
+    shares = [config.shares.get(cuts.parent.name, 1.0) for cuts in train_cuts]
     validation = validation_crops(read_recordings(dev_cuts, rate), config)
 
     def batch_at(step: int) -> Crops:

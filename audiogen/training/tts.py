@@ -52,6 +52,8 @@ class SemanticTraining:
         )
     )
     batch_size: int = 16
+    prompt_dropout: float = 0.15
+    """Share of the batches without a voice prompt."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +66,7 @@ class AcousticTraining:
             dim=192,
             layers=4,
             heads=4,
-            levels=8,
+            levels=4,
             vocab_size=1024,
             semantic_vocab_size=1024,
             condition_layers=3,
@@ -72,6 +74,8 @@ class AcousticTraining:
         )
     )
     batch_size: int = 16
+    prompt_dropout: float = 0.5
+    """Share of the batches without a voice prompt: a voice of its own rarely gets one (the reference: 0.15)."""
 
 
 @dataclass
@@ -130,9 +134,13 @@ class DurationTask(Task[DurationModel]):
 class SemanticTask(Task[TextToSemantic]):
     """Masked cross-entropy of the semantic codes (arXiv:2409.00750, "Text-to-Semantic Model")."""
 
+    def __init__(self, network: TextToSemantic, config: SemanticTraining):
+        super().__init__(network, config.fit)
+        self.prompt_dropout = config.prompt_dropout
+
     def loss(self, batch: TokenBatch, generator: Generator) -> dict[str, Tensor]:
         codes, model = batch.semantic_codes, self.network
-        draw = draw_semantic_mask(len(codes), codes.shape[-1], generator).to(codes.device)
+        draw = draw_semantic_mask(len(codes), codes.shape[-1], generator, self.prompt_dropout).to(codes.device)
         condition = model.condition(batch.frame_phones, valid=batch.valid)
         hidden = codes.masked_fill(draw.mask, model.mask_token)
         logits = model.logits(hidden, condition, draw.stage, draw.time)
@@ -142,11 +150,15 @@ class SemanticTask(Task[TextToSemantic]):
 class AcousticTask(Task[SemanticToAcoustic]):
     """Masked cross-entropy of one acoustic level (arXiv:2409.00750, "Semantic-to-Acoustic Model")."""
 
+    def __init__(self, network: SemanticToAcoustic, config: AcousticTraining):
+        super().__init__(network, config.fit)
+        self.prompt_dropout = config.prompt_dropout
+
     def loss(self, batch: TokenBatch, generator: Generator) -> dict[str, Tensor]:
         model = self.network
         levels = model.config.levels
         codes = batch.codes[:, :levels]
-        draw = draw_acoustic_mask(len(codes), codes.shape[-1], levels, generator).to(codes.device)
+        draw = draw_acoustic_mask(len(codes), codes.shape[-1], levels, generator, self.prompt_dropout).to(codes.device)
         condition = model.condition(batch.semantic_codes[:, 0], batch.valid)
         hidden = codes.masked_fill(draw.mask, model.mask_token)
         logits = model.logits(hidden, condition, draw.stage, draw.time)
@@ -181,7 +193,7 @@ def train_durations(config: DurationTraining, train_tokens: Path, dev_tokens: Pa
 def train_semantic(config: SemanticTraining, train_tokens: Path, dev_tokens: Path, exp_dir: Path) -> Path:
     """Train on token archives, write `exp_dir`/model; goes on where a killed run stopped."""
     torch.manual_seed(config.fit.seed)
-    task = SemanticTask(_wake(TextToSemantic(config.model)), config.fit)
+    task = SemanticTask(_wake(TextToSemantic(config.model)), config)
     network = _train(task, config.batch_size, train_tokens, dev_tokens, exp_dir)
     return save_model(network, "text-to-semantic", asdict(config.model), exp_dir / "model")
 
@@ -189,7 +201,7 @@ def train_semantic(config: SemanticTraining, train_tokens: Path, dev_tokens: Pat
 def train_acoustic(config: AcousticTraining, train_tokens: Path, dev_tokens: Path, exp_dir: Path) -> Path:
     """Train on token archives, write `exp_dir`/model; goes on where a killed run stopped."""
     torch.manual_seed(config.fit.seed)
-    task = AcousticTask(_wake(SemanticToAcoustic(config.model)), config.fit)
+    task = AcousticTask(_wake(SemanticToAcoustic(config.model)), config)
     network = _train(task, config.batch_size, train_tokens, dev_tokens, exp_dir)
     return save_model(network, "semantic-to-acoustic", asdict(config.model), exp_dir / "model")
 

@@ -22,8 +22,10 @@ from audiogen.training.tokens import TokenizedUtterance
 from audiogen.training.tts import (
     PHONE_VOCAB,
     AcousticTask,
+    AcousticTraining,
     DurationTask,
     SemanticTask,
+    SemanticTraining,
     TokenBatch,
     collate,
     draw_batch,
@@ -57,7 +59,7 @@ TASKS: dict[str, Callable[[], Task]] = {
                 dim=32, layers=1, heads=2, vocab_size=11, phone_vocab_size=PHONE_VOCAB, aligned=True, condition_layers=1
             )
         ),
-        FIT,
+        SemanticTraining(fit=FIT),
     ),
     "s2a": lambda: AcousticTask(
         SemanticToAcoustic(
@@ -65,7 +67,7 @@ TASKS: dict[str, Callable[[], Task]] = {
                 dim=32, layers=1, heads=2, levels=3, vocab_size=13, semantic_vocab_size=11, condition_layers=1
             )
         ),
-        FIT,
+        AcousticTraining(fit=FIT),
     ),
 }
 
