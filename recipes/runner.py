@@ -35,7 +35,7 @@ def main(recipe: Recipe[Any], arguments: Sequence[str]) -> int:
     try:
         options = parse(recipe, arguments)
         run = Run(recipe, options, command=shlex.join(["./run.sh", *arguments]))
-        run.list() if options.list else run.run()
+        run.show() if options.list else run.run()
     except InputError as error:
         logger.error("%s", error)
         return 2
@@ -115,7 +115,7 @@ class Run:
                     logger.info("Stage %d (%s): done and unchanged, skipped", number, stage.name)
                     continue
                 made.update(stage.outputs(self.names))
-                arrow = f"{', '.join(stage.reads)} -> {', '.join(stage.writes)}".strip()
+                arrow = f"{', '.join(self._shown(stage.reads))} -> {', '.join(self._shown(stage.writes))}"
                 logger.info("Stage %d (%s): %s: %s (%s)", number, stage.name, stage.title, arrow, "; ".join(reasons))
                 if not self.options.dry_run:
                     self.touch(stage) if self.options.touch else self.run_stage(number, stage)
@@ -179,7 +179,7 @@ class Run:
         if problems:
             raise InputError("; ".join(problems))
 
-    def list(self) -> None:
+    def show(self) -> None:
         """Print the stages with their state."""
         table = Table("stage", "name", "state", "what it does", "finished", "took")
         for number, stage in self.recipe.numbered():
@@ -191,6 +191,11 @@ class Run:
         """The stage that writes `path`, or the folder that it is in."""
         stages = self.recipe.numbered()
         return next(((number, stage) for number, stage in stages if within(path, stage.outputs(self.names))), None)
+
+    def _shown(self, templates: Sequence[str]) -> list[str]:
+        """Templates filled in but for the braces that stand for several values."""
+        names = {name: f"{{{name}}}" if isinstance(value, tuple) else value for name, value in self.names.items()}
+        return [template.format(**names) for template in templates]
 
     def _state(self, stage: Stage, status: Status) -> str:
         if status.kind == "done":

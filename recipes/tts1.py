@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from audiogen.checkpoints.nano import CODEC_NAME, TTS_NAME, SpeechDecoding
+from audiogen.errors import InputError
 from audiogen.training.codec import CodecTraining
 from audiogen.training.tokenizer import TokenizerTraining
 from audiogen.training.tts import AcousticTraining, DurationTraining, SemanticTraining
@@ -62,6 +63,10 @@ class TTS1:
     """Where tokens are extracted and speech is synthesised; training takes a GPU where there is one."""
     cluster: dict[str, Any] = field(default_factory=dict)
     """Options of the jobs with `--cmd slurm` (submitit's) or `--cmd ray`."""
+
+    def __post_init__(self) -> None:
+        if taken := set(VOICE_SETS) & set(self.codec_corpora):
+            raise InputError(f"codec_corpora: expected names other than {', '.join(taken)}. Rename them.")
 
     @property
     def sets(self) -> dict[str, tuple[str, ...]]:
