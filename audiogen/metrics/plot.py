@@ -1,15 +1,22 @@
-"""Pictures of sound: waveforms and mel spectrograms in one PNG, drawn without a display."""
+"""Pictures of sound: waveforms, mel spectrograms and decoding traces in one PNG, drawn without a display."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from audiogen.audio import Audio
+from audiogen.decoding.trace import Trace
 from audiogen.errors import InputError
 from audiogen.extras import need
 from audiogen.files import atomic_write
 from audiogen.metrics.codec import MEL_HOP, log_mel
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 RANGE_DB = 80
 """What is this far below the loudest point of all sounds is drawn black."""
@@ -21,30 +28,68 @@ def save_spectrograms(path: str | Path, sounds: Mapping[str, Audio]) -> Path:
     Raises:
         InputError: `path` is no .png or cannot be written, or matplotlib is not installed.
     """
-    path = Path(path)
-    if path.suffix.lower() != ".png":
-        raise InputError(f"{path}: expected a picture's name that ends in .png, got {path.suffix or 'no suffix'!r}.")
-    figure = need("matplotlib.figure", "scoring").Figure(figsize=(10, 3.6 * len(sounds)), layout="constrained")
+    figure = _figure(path, 3.6 * len(sounds))
     axes = figure.subplots(2 * len(sounds), 1, squeeze=False, height_ratios=[1, 2] * len(sounds))[:, 0]
     mels = {name: log_mel(sound) for name, sound in sounds.items()}
     loudest = max(float(mel.max()) for mel in mels.values())
     for row, (name, sound) in enumerate(sounds.items()):
-        wave, spectrum = axes[2 * row], axes[2 * row + 1]
-        samples = sound.mono().samples[0]
-        wave.plot((torch.arange(len(samples)) / sound.sample_rate).numpy(), samples.numpy(), linewidth=0.4)
-        wave.set(title=f"{name} ({sound.sample_rate} Hz)", ylim=(-1, 1), xlim=(0, sound.duration), ylabel="amplitude")
-        seconds = mels[name].shape[-1] * MEL_HOP / sound.sample_rate
-        image = spectrum.imshow(
-            mels[name].numpy(),
-            origin="lower",
-            aspect="auto",
-            extent=(0, seconds, 0, len(mels[name])),
-            vmin=loudest - RANGE_DB,
-            vmax=loudest,
-            cmap="magma",
-        )
-        spectrum.set(xlim=(0, sound.duration), ylabel="mel band", xlabel="seconds")
-        figure.colorbar(image, ax=spectrum, label="dB")
+        _draw_wave(axes[2 * row], sound, f"{name} ({sound.sample_rate} Hz)")
+        _draw_mel(axes[2 * row + 1], sound, mels[name], loudest)
+    return _save(figure, path)
+
+
+def save_speech(path: str | Path, audio: Audio, trace: Trace) -> Path:
+    """Waveform, mel spectrogram, and the pass in which each code was fixed: a row per level, early passes dark.
+
+    Args:
+        trace: [1, 1 + K, T], row 0 the semantic level. Codes that were given are left white.
+    Raises:
+        InputError: `path` is no .png or cannot be written, or matplotlib is not installed.
+    """
+    figure = _figure(path, 6.4)
+    wave, spectrum, grid = figure.subplots(3, 1, height_ratios=[1, 2, 1.6])
+    mel = log_mel(audio)
+    _draw_wave(wave, audio, f"speech ({audio.sample_rate} Hz)")
+    _draw_mel(spectrum, audio, mel, float(mel.max()))
+    steps = trace.step[0].float().masked_fill(trace.step[0] < 0, float("nan"))
+    image = grid.imshow(steps.numpy(), aspect="auto", interpolation="nearest", cmap="viridis")
+    grid.set(xlabel="code frame", yticks=range(len(steps)))
+    grid.set_yticklabels(["semantic", *(f"level {level}" for level in range(len(steps) - 1))])
+    figure.colorbar(image, ax=grid, label="fixed in pass")
+    return _save(figure, path)
+
+
+def _figure(path: str | Path, height: float) -> "Figure":
+    """An empty picture; wrong names are refused before anything is drawn."""
+    suffix = Path(path).suffix
+    if suffix.lower() != ".png":
+        raise InputError(f"{path}: expected a picture's name that ends in .png, got {suffix or 'no suffix'!r}.")
+    return need("matplotlib.figure", "scoring").Figure(figsize=(10, height), layout="constrained")
+
+
+def _draw_wave(axes: "Axes", sound: Audio, title: str) -> None:
+    samples = sound.mono().samples[0]
+    axes.plot((torch.arange(len(samples)) / sound.sample_rate).numpy(), samples.numpy(), linewidth=0.4)
+    axes.set(title=title, ylim=(-1, 1), xlim=(0, sound.duration), ylabel="amplitude")
+
+
+def _draw_mel(axes: "Axes", sound: Audio, mel: Tensor, loudest: float) -> None:
+    """`mel` [M, F] in dB, `loudest` and RANGE_DB below it are the ends of the colours."""
+    image = axes.imshow(
+        mel.numpy(),
+        origin="lower",
+        aspect="auto",
+        extent=(0, mel.shape[-1] * MEL_HOP / sound.sample_rate, 0, len(mel)),
+        vmin=loudest - RANGE_DB,
+        vmax=loudest,
+        cmap="magma",
+    )
+    axes.set(xlim=(0, sound.duration), ylabel="mel band", xlabel="seconds")
+    axes.figure.colorbar(image, ax=axes, label="dB")
+
+
+def _save(figure: "Figure", path: str | Path) -> Path:
+    path = Path(path)
     with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=110)
     return path
