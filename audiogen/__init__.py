@@ -6,7 +6,7 @@
     audiogen.Audio          samples with their sample rate
     audiogen.load(name)     a model from its name or directory
     audiogen.load_codec(name)   a codec from its name or directory
-    audiogen.models()       what can be loaded by name
+    audiogen.list_models()  what can be loaded by name
 """
 
 import importlib
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from audiogen.audio import Audio
-    from audiogen.checkpoints import load, models
+    from audiogen.checkpoints import load
+    from audiogen.checkpoints.catalogue import ModelInfo, list_models
     from audiogen.codecs import load_codec
     from audiogen.codecs.base import Codec
     from audiogen.errors import InputError
@@ -26,14 +27,25 @@ _HOME = {
     "Audio": "audiogen.audio",
     "Codec": "audiogen.codecs.base",
     "InputError": "audiogen.errors",
+    "ModelInfo": "audiogen.checkpoints.catalogue",
     "TTS": "audiogen.pipelines.tts",
     "load": "audiogen.checkpoints",
     "load_codec": "audiogen.codecs",
-    "models": "audiogen.checkpoints",
+    "list_models": "audiogen.checkpoints.catalogue",
 }
 """Public name -> module it lives in."""
 
-__all__ = ["TTS", "Audio", "Codec", "InputError", "__version__", "load", "load_codec", "models"]
+__all__ = [
+    "TTS",
+    "Audio",
+    "Codec",
+    "InputError",
+    "ModelInfo",
+    "__version__",
+    "list_models",
+    "load",
+    "load_codec",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -15,6 +15,8 @@ from audiogen.conditioning.abbreviations import ABBREVIATIONS, ONLY_BEFORE_NUMBE
 from audiogen.conditioning.pronounce import CONSONANTS, VOWELS, pronounce, sibilant, spell
 from audiogen.errors import InputError
 
+LONGEST_TEXT = 100_000
+"""Characters that are spoken at once, about two hours."""
 SILENCE = "_"
 PAUSES = (",", ".", "!", "?")
 """Weakest first; where several marks meet, the strongest stays."""
@@ -77,6 +79,21 @@ def phonemize(text: str) -> Phonemes:
         )
     _add_pause(phones, word_of, ".")
     return Phonemes(tuple(phones), tuple(words), tuple(word_of), tuple(left_out))
+
+
+def check_text(text: str) -> str:
+    """The text itself, if it can be spoken at once.
+
+    Raises:
+        InputError: it is empty, or longer than `LONGEST_TEXT`.
+    """
+    if not text.strip():
+        raise InputError("expected text with English words or numbers, got an empty text. Nothing in it can be spoken.")
+    if len(text) > LONGEST_TEXT:
+        raise InputError(
+            f"expected at most {LONGEST_TEXT:,} characters of text, got {len(text):,}. Split it, as by chapter."
+        )
+    return text
 
 
 def speakable(text: str) -> bool:

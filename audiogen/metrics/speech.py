@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import torch
 
 from audiogen.audio import Audio
 from audiogen.conditioning.english import words as spoken_words
@@ -147,7 +148,7 @@ def evaluate(
                 on_progress(len(done))
         return Summary.of(done)
     with multiprocessing.get_context("spawn").Pool(min(jobs, len(todo))) as pool:
-        for heard in pool.imap(_score, todo):
+        for heard in pool.imap(_score, ((utt_id, text, _portable(audio)) for utt_id, text, audio in todo)):
             done.append(heard)
             if on_progress:
                 on_progress(len(done))
@@ -177,8 +178,14 @@ def score(utt_id: str, text: str, audio: Audio | str | Path) -> Heard:
     )
 
 
-def _score(utterance: tuple[str, str, Audio | str | Path]) -> Heard:
-    return score(*utterance)
+def _portable(audio: Audio | str | Path) -> tuple[np.ndarray, int] | str | Path:
+    """What can be sent to another process; tensors would each hold a file open."""
+    return (audio.samples.numpy(), audio.sample_rate) if isinstance(audio, Audio) else audio
+
+
+def _score(utterance: tuple[str, str, tuple[np.ndarray, int] | str | Path]) -> Heard:
+    utt_id, text, sent = utterance
+    return score(utt_id, text, Audio(torch.from_numpy(sent[0]), sent[1]) if isinstance(sent, tuple) else sent)
 
 
 def normalize(text: str) -> str:

@@ -1,0 +1,269 @@
+"""The command `audiogen`: parse, call a pipeline, print. Everything is imported when a command needs it.
+
+Exit codes: 0 fine, 1 failed while running, 2 wrong input (one line on standard error that says what was expected).
+"""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from audiogen import __version__
+from audiogen.errors import InputError
+
+app = typer.Typer(
+    help="Speech, music and sound by masked generation.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+codec_app = typer.Typer(help="Audio to codes and back.", no_args_is_help=True, rich_markup_mode=None)
+eval_app = typer.Typer(help="Measure models.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(codec_app, name="codec")
+app.add_typer(eval_app, name="eval")
+
+FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
+
+Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+CodecName = Annotated[str, typer.Option(help="Name or folder of a codec; see `audiogen models`.")]
+Weights = Annotated[str | None, typer.Option(help="File or folder with a codec's official weights.")]
+Levels = Annotated[int | None, typer.Option(min=1, help="Use only the first levels: a lower bitrate.")]
+
+
+def main() -> NoReturn:
+    """Run the command line; errors become one line and an exit code."""
+    logging.basicConfig(level=os.environ.get("AUDIOGEN_LOG", "WARNING"), format="audiogen: %(message)s")
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except InputError as error:
+        _fail(str(error), WRONG_INPUT)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:  # whoever read our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # a usage error of the command line parser
+            if type(error).__name__ == "NoArgsIsHelpError":
+                typer.echo(error.format_message(), err=True)
+                sys.exit(WRONG_INPUT)
+            _fail(f"{error.format_message()} See: {_command(error)} --help", WRONG_INPUT)
+        if os.environ.get("AUDIOGEN_LOG", "").upper() == "DEBUG":
+            raise
+        _fail(f"failed: {type(error).__name__}: {error} (AUDIOGEN_LOG=DEBUG shows where)", FAILED)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(f"audiogen: {' '.join(message.split())}", err=True)
+    sys.exit(code)
+
+
+def _command(error: Any) -> str:
+    context = getattr(error, "ctx", None)
+    return context.command_path if context else "audiogen"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"audiogen {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Speech, music and sound by masked generation."""
+
+
+@app.command()
+def tts(
+    text: Annotated[str | None, typer.Argument(help="What to say; - reads standard input.")] = None,
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Sound file to write; - is WAV to standard output.")
+    ] = ...,  # type: ignore[assignment]
+    file: Annotated[str | None, typer.Option("--file", "-f", help="Text file (UTF-8) to say.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same sound.")] = 0,
+    speed: Annotated[float, typer.Option(help="Pace: 2 is twice as fast.")] = 1.0,
+    seconds: Annotated[float | None, typer.Option(help="Length of the speech, instead of a pace.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Decoder passes: more is slower and clearer.")] = None,
+    voice: Annotated[str | None, typer.Option(help="Voice file to speak with, instead of the built-in voice.")] = None,
+    model: Annotated[str, typer.Option(help="Name or folder; see `audiogen models`.")] = "nano-tts",
+    device: Device = "cpu",
+    as_json: AsJson = False,
+    plot: Annotated[str | None, typer.Option(help="PNG: waveform, mel spectrogram, order of decoding.")] = None,
+) -> None:
+    """Say a text."""
+    from audiogen.pipelines import speak
+
+    content = speak.read_text(text, file)
+    speak.check_targets(output, plot, as_json)
+    from audiogen.pipelines.tts import TTS
+
+    with _progress() as report:
+        speech = TTS(model, device=device).speak(
+            content, seed=seed, speed=speed, seconds=seconds, steps=steps, voice=voice,
+            on_progress=lambda share: report("speaking", share),
+        )  # fmt: skip
+    speak.write(speech.audio, output)
+    if plot:
+        speech.save_plot(plot)
+    if as_json:
+        _print_json(speak.describe(speech, model=model, seed=seed, speed=speed, steps=steps, output=output))
+    elif speech.left_out:
+        typer.echo(f"audiogen: left out, cannot be spoken: {' '.join(speech.left_out)}", err=True)
+
+
+@app.command()
+def models(as_json: AsJson = False) -> None:
+    """List what can be loaded by name."""
+    from dataclasses import asdict
+
+    from audiogen.checkpoints.catalogue import list_models
+
+    found = list_models()
+    if as_json:
+        _print_json([asdict(model) for model in found])
+        return
+    rows = [(one.name, one.kind, one.source, "yes" if one.here else "no", one.summary) for one in found]
+    _print_table(("name", "kind", "weights", "here", ""), rows)
+
+
+@eval_app.command("tts")
+def eval_tts(
+    sets: Annotated[
+        list[str] | None,
+        typer.Argument(help="Data dirs, or text files with one sentence per line.", show_default=False),
+    ] = None,
+    output: Annotated[str | None, typer.Option("--output", "-o", help="Folder for sounds and scores.")] = None,
+    model: Annotated[str, typer.Option(help="Name or folder; see `audiogen models`.")] = "nano-tts",
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first sentences of each set.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of every sentence.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that recognise.")] = 1,
+    device: Device = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Speak test sentences and let an offline recogniser hear them; recordings are scored beside them."""
+    from audiogen.pipelines.evaluate import SENTENCES, evaluate_tts, read_test_set, table
+
+    test_sets = [read_test_set(path, limit) for path in sets or [str(SENTENCES)]]
+    from audiogen.pipelines.tts import TTS
+
+    with _progress() as report:
+        results = evaluate_tts(
+            TTS(model, device=device), test_sets, name=model, output=output, seed=seed, jobs=jobs, on_progress=report
+        )
+    if as_json:
+        _print_json([result.to_json() for result in results])
+        return
+    _print_table(*table(results))
+
+
+@codec_app.command("encode")
+def codec_encode(
+    source: Annotated[str, typer.Argument(help="Sound file.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="Codes file to write (.safetensors).")] = ...,  # type: ignore[assignment]
+    codec: CodecName = "nano-codec-speech",
+    levels: Levels = None,
+    weights: Weights = None,
+    device: Device = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Write the codes of a sound."""
+    from audiogen.pipelines.codec import encode_file
+
+    _print_facts(encode_file(source, output, codec, device, weights, levels).to_json(), as_json)
+
+
+@codec_app.command("decode")
+def codec_decode(
+    source: Annotated[str, typer.Argument(help="Codes file (.safetensors).")],
+    output: Annotated[str, typer.Option("--output", "-o", help="Sound file to write.")] = ...,  # type: ignore[assignment]
+    codec: Annotated[str | None, typer.Option(help="Folder of the codec, if the file does not name one.")] = None,
+    weights: Weights = None,
+    device: Device = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Write the sound of a codes file."""
+    from audiogen.pipelines.codec import decode_file
+
+    audio = decode_file(source, output, codec, device, weights)
+    _print_facts({"output": output, "seconds": round(audio.duration, 4), "sample_rate": audio.sample_rate}, as_json)
+
+
+@codec_app.command("info")
+def codec_info(
+    name: Annotated[str, typer.Argument(help="Name or folder of a codec, or a codes file.")],
+    weights: Weights = None,
+    device: Device = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Facts about a codec or a codes file."""
+    from audiogen.pipelines.codec import info
+
+    _print_facts(info(name, device, weights).to_json(), as_json)
+
+
+@codec_app.command("compare")
+def codec_compare(
+    source: Annotated[str, typer.Argument(help="Sound file.")],
+    codec: CodecName = "nano-codec-speech",
+    levels: Levels = None,
+    output: Annotated[str | None, typer.Option("--output", "-o", help="Sound file for the decoded sound.")] = None,
+    plot: Annotated[str | None, typer.Option(help="PNG with both spectrograms.")] = None,
+    weights: Weights = None,
+    device: Device = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Measure a round trip: mel distance, SI-SDR, STOI, PESQ, bitrate, real-time factors."""
+    from audiogen.pipelines.codec import compare_file
+
+    _print_facts(compare_file(source, codec, device, weights, levels, plot, output).to_json(), as_json)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, float], None]]:
+    """A bar per description on standard error, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda what, share: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(what: str, share: float) -> None:
+            task = tasks.setdefault(what, None)
+            if task is None:
+                task = tasks[what] = bars.add_task(what, total=1.0)
+            bars.update(task, completed=share)
+
+        yield report
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _print_facts(facts: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        _print_json(facts)
+        return
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        shown = f"{value:.4g}" if isinstance(value, float) else "not defined" if value is None else value
+        typer.echo(f"{name:{width}}  {shown}")
+
+
+def _print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    for row in [head, *rows]:
+        typer.echo("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
