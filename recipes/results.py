@@ -23,6 +23,9 @@ COLUMNS = {
 }
 """Figure of a score file -> heading, in the order of the table; the others follow by name."""
 
+SYSTEMS = ("recordings", "codec", "tts")
+"""In the order of the table: from the best that can be reached on."""
+
 SEAL = "<!-- written by the results stage, do not edit; sha256 of the lines above: "
 
 
@@ -45,7 +48,7 @@ class Score:
 
     set: str
     system: str
-    """recordings, codec, tts …"""
+    """One of SYSTEMS."""
     utterances: int
     figures: dict[str, Figure]
 
@@ -71,7 +74,8 @@ class Section:
 
 def read_section(folder: Path, runs: Mapping[str, Record]) -> Section:
     """The score files in `folder`, which is `exp/<tag>/score`."""
-    scores = [Score.read(path) for path in sorted(folder.glob("*.json"))]
+    scores = [Score.read(path) for path in folder.glob("*.json")]
+    scores.sort(key=lambda score: (score.set, SYSTEMS.index(score.system)))
     return Section(tag=folder.parent.name, scores=scores, runs=runs)
 
 
@@ -84,12 +88,6 @@ def render(title: str, introduction: str, sections: Sequence[Section]) -> str:
 
 
 def _render_section(section: Section) -> str:
-    used = {name for score in section.scores for name in score.figures}
-    names = [name for name in COLUMNS if name in used] + sorted(used - COLUMNS.keys())
-    rows = [
-        [score.set, score.system, str(score.utterances), *(str(score.figures.get(name, "")) for name in names)]
-        for score in section.scores
-    ]
     stages = [
         [name, run.revision, run.started, clock(run.seconds), run.machine, f"`{run.command}`"]
         for name, run in section.runs.items()
@@ -97,12 +95,23 @@ def _render_section(section: Section) -> str:
     lines = [
         f"## {section.tag}",
         "",
-        *_table(["set", "system", "N", *(COLUMNS.get(name, name) for name in names)], rows),
+        *score_table(section.scores),
         "",
         *_table(["stage", "revision", "started", "took", "on", "command"], stages),
         "",
     ]
     return "\n".join(lines)
+
+
+def score_table(scores: Sequence[Score]) -> list[str]:
+    """Lines of a table, one row per system and set."""
+    used = {name for score in scores for name in score.figures}
+    names = [name for name in COLUMNS if name in used] + sorted(used - COLUMNS.keys())
+    rows = [
+        [score.set, score.system, str(score.utterances), *(str(score.figures.get(name, "")) for name in names)]
+        for score in scores
+    ]
+    return _table(["set", "system", "N", *(COLUMNS.get(name, name) for name in names)], rows)
 
 
 def check_results(path: Path) -> None:

@@ -1,14 +1,19 @@
 """Scores of each system: what the recogniser hears, and for the codec how near it is to the recording."""
 
+import importlib.util
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from audiogen.audio import Audio
 from audiogen.files import atomic_write
+from audiogen.metrics.codec import pesq, stoi
 from audiogen.metrics.speech import Heard, Rate, Summary, error_rate, score
 from recipes.data import read_data_dir
 from recipes.results import Figure, Score
+
+HAS_PESQ = importlib.util.find_spec("pesq") is not None
+"""The package is compiled when it is installed, which some machines cannot; its figure is then left out."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +45,12 @@ def items(folder: Path, recordings: Path | None) -> list[Item]:
 
 def score_item(item: Item) -> Scored:
     """Recognise and compare one utterance."""
-    from audiogen.metrics.codec import pesq, stoi
-
     heard = score(item.utt_id, item.text, item.audio)
     if item.recording is None:
         return Scored(heard)
     audio = Audio.read(item.audio)
     original = Audio.read(item.recording).mono().resample(audio.sample_rate)
-    return Scored(heard, stoi(original, audio), pesq(original, audio))
+    return Scored(heard, stoi(original, audio), pesq(original, audio) if HAS_PESQ else None)
 
 
 def summarise(set_name: str, system: str, scored: list[Scored]) -> Score:

@@ -1,29 +1,21 @@
 """Speech of each system as a Kaldi data dir with its audio, so that scoring and tools such as VERSA can read it."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from audiogen.audio import Audio
-from audiogen.errors import InputError
 from recipes.data import Utterance, read_data_dir
 
 if TYPE_CHECKING:
-    from audiogen.pipelines.tts import TTS
-
     from audiogen.codecs import Codec
+    from audiogen.pipelines.tts import TTS
 
 BATCH = 8
 """Sentences that are spoken together."""
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """A text to speak."""
-
-    utt_id: str
-    text: str
 
 
 def one_take_each(data_dir: Path) -> list[Utterance]:
@@ -34,49 +26,31 @@ def one_take_each(data_dir: Path) -> list[Utterance]:
     return list(first.values())
 
 
-def read_sentences(path: Path) -> list[Sentence]:
-    """One sentence per line; empty lines do not count.
-
-    Raises:
-        InputError: the file cannot be read or has no sentence.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: expected a UTF-8 text file, got: {error}") from error
-    sentences = [line.strip() for line in lines if line.strip()]
-    if not sentences:
-        raise InputError(f"{path}: expected one sentence per line, got none.")
-    return [Sentence(f"{path.stem}_{number:04}", text) for number, text in enumerate(sentences, start=1)]
-
-
 def resynthesise(codec: "Codec", utterances: Sequence[Utterance], folder: Path) -> Iterator[Utterance]:
     """The recordings after encoding and decoding; goes on at the first that is missing."""
-    from audiogen.metrics.codec import compare
+    from audiogen.metrics.codec import fit
 
     for utterance in utterances:
         path = folder / "wav" / f"{utterance.utt_id}.wav"
         if not path.exists():
-            _save(compare(codec, Audio.read(utterance.audio)).decoded, path)
+            original = fit(Audio.read(utterance.audio), codec).samples
+            with torch.inference_mode():
+                samples = codec.decode(codec.encode(original[None]))[0, :, : original.shape[-1]]
+            _save(Audio(samples, codec.sample_rate), path)
         yield replace(utterance, audio=path, duration=Audio.read(path).duration)
 
 
-def speak(tts: "TTS", sentences: Sequence[Sentence], folder: Path, seed: int) -> Iterator[Utterance]:
-    """The sentences spoken, each with its own seed; goes on at the first batch that is missing."""
-    for start in range(0, len(sentences), BATCH):
-        batch = sentences[start : start + BATCH]
-        paths = [folder / "wav" / f"{sentence.utt_id}.wav" for sentence in batch]
-        if not all(path.exists() for path in paths):
-            for path, audio in zip(paths, tts([sentence.text for sentence in batch], seed=seed), strict=True):
+def speak(tts: "TTS", texts: Mapping[str, str], folder: Path, seed: int) -> Iterator[Utterance]:
+    """The texts spoken, by utterance id; goes on at the first batch that is missing."""
+    ids = list(texts)
+    for start in range(0, len(ids), BATCH):
+        paths = {utt_id: folder / "wav" / f"{utt_id}.wav" for utt_id in ids[start : start + BATCH]}
+        if not all(path.exists() for path in paths.values()):
+            for path, audio in zip(paths.values(), tts([texts[utt_id] for utt_id in paths], seed=seed), strict=True):
                 _save(audio, path)
-        for sentence, path in zip(batch, paths, strict=True):
-            yield Utterance(
-                utt_id=sentence.utt_id,
-                audio=path,
-                text=sentence.text,
-                speaker="tts",
-                duration=Audio.read(path).duration,
-            )
+        for utt_id, path in paths.items():
+            duration = Audio.read(path).duration
+            yield Utterance(utt_id=utt_id, audio=path, text=texts[utt_id], speaker="tts", duration=duration)
 
 
 def _save(audio: Audio, path: Path) -> None:

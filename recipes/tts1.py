@@ -5,6 +5,7 @@
 
 import functools
 import logging
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from audiogen.errors import InputError
 from audiogen.training.codec import CodecTraining
 from audiogen.training.tokenizer import TokenizerTraining
 from audiogen.training.tts import AcousticTraining, DurationTraining, SemanticTraining
+from recipes.card import Card
 from recipes.data import read_data_dir, validate_data_dir, write_data_dir
 from recipes.progress import track
 from recipes.records import past_runs
@@ -54,6 +56,8 @@ class TTS1:
     """Of the synthesised sentences."""
     bundle: Path = Path("exp/bundle")
     """Where stage bundle copies the voice; ../../../audiogen/bundled ships it with the package."""
+    card: Card = field(default_factory=Card)
+    """What the model cards say."""
     results: Path = Path("RESULTS.md")
     title: str
     """Heading of RESULTS.md."""
@@ -225,24 +229,25 @@ def voice(job: Job[TTS1]) -> None:
     writes=("exp/{tag}/speech",),
     conf=("seed",),
     settings=("device",),
-    code=("recipes.synthesis", "audiogen.pipelines.tts", "audiogen.decoding.decoder"),
+    code=("recipes.synthesis", "audiogen.pipelines.speech", "audiogen.decoding.decoder"),
 )
 def synthesis(job: Job[TTS1]) -> None:
     """Synthesis: the test sentences and unseen ones, and the codec's copy of the recordings."""
     from audiogen.checkpoints import load
+    from audiogen.pipelines.evaluate import read_test_set
     from audiogen.pipelines.tts import TTS
-    from recipes.synthesis import Sentence, one_take_each, read_sentences, resynthesise, speak
+    from recipes.synthesis import one_take_each, resynthesise, speak
 
     folder, packed = job.output("exp/{tag}/speech"), job.input("exp/{tag}/voice")
     takes = one_take_each(job.input("data/test"))
     write_data_dir(takes, folder / "test.recordings")
     copies = resynthesise(load(packed / CODEC_NAME), takes, folder / "test.codec")
     write_data_dir(track(copies, len(takes), "recordings"), folder / "test.codec")
-    texts = {"test": [Sentence(u.utt_id, u.text) for u in takes], "unseen": read_sentences(job.input("{sentences}"))}
+    sets = {"test": {u.utt_id: u.text for u in takes}, "unseen": read_test_set(job.input("{sentences}")).texts}
     tts = TTS(packed / TTS_NAME, device=job.conf.device)
-    for name, sentences in texts.items():
-        spoken = speak(tts, sentences, folder / f"{name}.tts", job.conf.seed)
-        write_data_dir(track(spoken, len(sentences), f"sentences of {name}"), folder / f"{name}.tts")
+    for name, texts in sets.items():
+        spoken = speak(tts, texts, folder / f"{name}.tts", job.conf.seed)
+        write_data_dir(track(spoken, len(texts), f"sentences of {name}"), folder / f"{name}.tts")
 
 
 @stage(
@@ -262,6 +267,24 @@ def score(job: Job[TTS1]) -> None:
         scored = job.map(score_item, work, f"utterances of {folder.name}")
         write_scores(scored, out / f"{folder.name}.jsonl")
         summarise(set_name, system, scored).write(out / f"{folder.name}.json")
+
+
+@stage(
+    reads=("exp/{tag}/voice", "exp/{tag}/score"),
+    writes=(f"{{bundle}}/{CODEC_NAME}", f"{{bundle}}/{TTS_NAME}"),
+    conf=("card",),
+    code=("recipes.card",),
+)
+def bundle(job: Job[TTS1]) -> None:
+    """The voice with its model cards, as `audiogen.TTS` loads it by name."""
+    from recipes.card import write_card
+    from recipes.results import read_section
+
+    section = read_section(job.input("exp/{tag}/score"), past_runs(job.names["tag"]))
+    for name in (CODEC_NAME, TTS_NAME):
+        folder = job.output(f"{{bundle}}/{name}")
+        shutil.copytree(job.input("exp/{tag}/voice") / name, folder, dirs_exist_ok=True)
+        write_card(folder, name, job.conf.card, section)
 
 
 @stage(
@@ -299,5 +322,5 @@ def _run(function: functools.partial[Any]) -> None:
 RECIPE = Recipe(
     name="tts1",
     conf=TTS1,
-    stages=(data, manifests, align, codec, tokenizer, tokens, t2s, s2a, voice, synthesis, score, results),
+    stages=(data, manifests, align, codec, tokenizer, tokens, t2s, s2a, voice, synthesis, score, bundle, results),
 )
