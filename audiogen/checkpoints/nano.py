@@ -66,7 +66,7 @@ class SemanticDecoding:
 class AcousticDecoding:
     """How semantic codes become acoustic ones; the names are those of `s2a_plan`."""
 
-    steps: tuple[int, ...] = (10, 4, 1, 1, 1, 1, 1, 1)
+    steps: tuple[int, ...] = (10, 4, 1, 1)
     """Per level; their number is the number of levels that the model has."""
     guidance_scale: float = 1.0
     rescale: float = 0.75

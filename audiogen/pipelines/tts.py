@@ -169,12 +169,12 @@ class TTS:
         Raises:
             InputError: nothing speakable, or a setting out of its range.
         """
-        texts = [text] if isinstance(text, str) else text
         settings = self._settings(seed, speed, seconds, steps, voice)
-        spoken = self._speak_all(texts, settings, on_progress)
+        several = isinstance(text, list | tuple)
+        spoken = self._speak_all(text if isinstance(text, list | tuple) else [text], settings, on_progress)
         for speech in spoken:
             _warn(speech.left_out)
-        return spoken[0].audio if isinstance(text, str) else [speech.audio for speech in spoken]
+        return [speech.audio for speech in spoken] if several else spoken[0].audio
 
     def speak(
         self,
@@ -303,7 +303,7 @@ class TTS:
             text=text,
             phones=tuple(phone for line in script for phone in line.line.phones),
             left_out=tuple(piece for line in script for piece in line.line.left_out),
-            durations=tuple((frames / self.system.codec.frame_rate).tolist()),
+            durations=tuple((frames.double() / self.system.codec.frame_rate).tolist()),
             semantic_codes=torch.cat([part.semantic_codes for part in spoken], dim=-1),
             acoustic_codes=torch.cat([part.acoustic_codes for part in spoken], dim=-1),
             trace=Trace(
