@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from audiogen.checkpoints.safe import restricted_load
 from audiogen.checkpoints.weights import assign_weights, read_safetensors
 from audiogen.codecs.weights import hub_snapshot
@@ -40,9 +42,10 @@ def load(name_or_dir: str | Path, device: str = "cpu") -> Any:
             official `amphion/MaskGCT` repository, or the name of such a repository that is in the Hugging Face cache.
         device: where its weights go.
     Raises:
-        InputError: unknown name, or files that are missing or damaged.
+        InputError: unknown name, files that are missing or damaged, or no such device.
     """
     folder = resolve(name_or_dir)
+    _check_device(device)
     module, function = LOADERS[_model_type(folder)].split(":")
     return getattr(importlib.import_module(module), function)(folder, device)
 
@@ -64,6 +67,14 @@ def resolve(name_or_dir: str | Path) -> Path:
         f"expected a model's name or folder, got {name!r}. "
         + (f"The nearest names: {nearest(name, known)}." if known else "No model is bundled: name a folder.")
     )
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # a torch built without that device raises the second
+        reason = str(error).splitlines()[0]
+        raise InputError(f"expected a device of this machine, got {device!r} ({reason}). Use cpu.") from error
 
 
 def _model_type(folder: Path) -> str:

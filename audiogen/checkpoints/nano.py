@@ -235,7 +235,7 @@ def pack(
     Args:
         decoding: the tuned plan, as the dataclass or as plain names and values.
     Returns:
-        The codec's folder and the voice's; `audiogen.checkpoints.card.write_card` adds their README.md.
+        The codec's folder and the voice's.
     Raises:
         InputError: a folder is missing, or of another kind.
     """
