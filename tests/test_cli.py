@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from tiny_voice import pack_tiny
 
 from audiogen import cli
 from audiogen.audio import Audio
-from tests.pipelines.voice import pack_tiny
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
