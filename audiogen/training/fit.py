@@ -4,6 +4,7 @@ A batch is a pure function of (seed, step), so a run that was killed goes on wit
 that an undisturbed run would have seen.
 """
 
+import functools
 import json
 import logging
 import math
@@ -16,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, WeightAveraging
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -160,6 +161,12 @@ class _Record(Callback):
             out.write(json.dumps({"step": step, **{name: round(value, 6) for name, value in figures.items()}}) + "\n")
 
 
+def _average(decay: float, average: torch.Tensor, current: torch.Tensor, updates: torch.Tensor | int) -> torch.Tensor:
+    """Exponential average that forgets the start quickly, so that short runs are not averaged with random weights."""
+    weight = 1 - min(decay, (1 + int(updates)) / (10 + int(updates)))
+    return average + weight * (current - average) if average.is_floating_point() else current
+
+
 def _step(line: str) -> float:
     """The step of a line of train.jsonl; a line that a kill cut off counts as later than any."""
     try:
@@ -183,7 +190,7 @@ def fit(task: Task[NetworkT], data: StepData, exp_dir: Path) -> NetworkT:
         gradient_clip_val=config.gradient_clip,
         callbacks=[
             checkpoints,
-            EMAWeightAveraging(decay=config.average),
+            WeightAveraging(avg_fn=functools.partial(_average, config.average), use_buffers=True),
             _Record(exp_dir / "train.jsonl", config.record_every),
         ],
         val_check_interval=config.validate_every,

@@ -48,12 +48,14 @@ class SemanticTraining:
             phone_vocab_size=PHONE_VOCAB,
             aligned=True,
             condition_layers=3,
-            dropout=0.1,
+            dropout=0.25,
         )
     )
     batch_size: int = 16
     prompt_dropout: float = 0.15
     """Share of the batches without a voice prompt."""
+    condition_dropout: float = 0.1
+    """Share of the items without text, so that decoding can be guided by it (the reference: 0)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +72,7 @@ class AcousticTraining:
             vocab_size=1024,
             semantic_vocab_size=1024,
             condition_layers=3,
-            dropout=0.1,
+            dropout=0.25,
         )
     )
     batch_size: int = 16
@@ -137,11 +139,14 @@ class SemanticTask(Task[TextToSemantic]):
     def __init__(self, network: TextToSemantic, config: SemanticTraining):
         super().__init__(network, config.fit)
         self.prompt_dropout = config.prompt_dropout
+        self.condition_dropout = config.condition_dropout
 
     def loss(self, batch: TokenBatch, generator: Generator) -> dict[str, Tensor]:
         codes, model = batch.semantic_codes, self.network
+        share = self.condition_dropout if self.training else 0.0
+        keep = (torch.rand(len(codes), generator=generator) >= share).to(codes.device)
         draw = draw_semantic_mask(len(codes), codes.shape[-1], generator, self.prompt_dropout).to(codes.device)
-        condition = model.condition(batch.frame_phones, valid=batch.valid)
+        condition = model.condition(batch.frame_phones, valid=batch.valid, keep=keep)
         hidden = codes.masked_fill(draw.mask, model.mask_token)
         logits = model.logits(hidden, condition, draw.stage, draw.time)
         return _scores(logits, codes, draw.scored(batch.valid))
