@@ -43,8 +43,8 @@ SAID = {
     "3:05 p.m., 7pm, 3:30, 9:00": "three oh five p m seven p m three thirty nine o'clock",
     "5 o'clock": "five o'clock",
     # units
-    "5 km, 1 kg, 20°C, 60 mph, 3.5 MB": "five kilometers one kilogram twenty degrees celsius sixty miles per hour three "
-    "point five megabytes",
+    "5 km, 1 kg, 20°C, 60 mph, 3.5 MB": "five kilometers one kilogram twenty degrees celsius sixty miles per hour "
+    "three point five megabytes",
     # abbreviations
     "Mr. and Mrs. Brown vs. Prof. Lee": "mister and missus brown versus professor lee",
     "Dr. Smith of Main St. in St. Louis": "doctor smith of main street in saint louis",
