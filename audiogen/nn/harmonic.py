@@ -77,15 +77,17 @@ class HarmonicSynth(nn.Module):
     def pulses(self, cycles: Tensor, pitch: Tensor, voicing: Tensor) -> Tensor:
         """All harmonics below half the sample rate with equal amplitude and power 1, [B, S].
 
-        The sum of K cosines has a closed form (the Dirichlet kernel), so its cost does not depend on K.
+        The sum of K cosines has a closed form (the Dirichlet kernel), so its cost does not depend on K. One more
+        harmonic is faded in and out as the pitch moves: K itself would jump, and rounding decide when.
         """
-        count = (self.sample_rate / 2 / pitch).floor()
+        room = self.sample_rate / 2 / pitch - 1
+        count, share = room.floor(), room.frac()
         half = ((cycles - cycles.round()) * math.pi).to(pitch.dtype)  # around 0, where float32 is precise: at the peak
         sine = half.sin()
         peak = sine.abs() < 1e-4
         kernel = ((2 * count + 1) * half).sin() / torch.where(peak, torch.ones_like(sine), sine)
-        kernel = torch.where(peak, 2 * count + 1, kernel)
-        return voicing * (kernel - 1) / 2 / (count / 2).sqrt()
+        kernel = (torch.where(peak, 2 * count + 1, kernel) - 1) / 2 + share * (2 * (count + 1) * half).cos()
+        return voicing * kernel / ((count + share.square()) / 2).sqrt()
 
     def spectrum(self, samples: Tensor) -> Tensor:
         """Samples [B, S] -> [B, F, T] complex."""

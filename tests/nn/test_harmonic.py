@@ -72,3 +72,11 @@ def test_gradient_reaches_the_gains(synth: HarmonicSynth) -> None:
     assert size.grad is not None
     assert float(size.grad.abs().max()) > 0
     assert torch.isfinite(size.grad).all()
+
+
+def test_pulses_do_not_jump_where_one_more_harmonic_fits(synth: HarmonicSynth) -> None:
+    cycles = torch.linspace(0, 1, 500, dtype=torch.float64)[None]
+    below, above = (torch.full((1, 500), 12000 / (60 + side)) for side in (1e-4, -1e-4))
+    voiced = torch.ones(1, 500)
+    jump = synth.pulses(cycles, below, voiced) - synth.pulses(cycles, above, voiced)
+    assert float(jump.abs().max()) < 0.01 * float(synth.pulses(cycles, below, voiced).abs().max())
