@@ -50,11 +50,12 @@ def test_the_wrong_text_is_noticed(recordings):
     assert evaluate([(first, text, path)]).wer.value >= 0.8
 
 
+@pytest.mark.timeout(900)  # two processes load torch and the recogniser
 def test_processes_and_order_do_not_matter(recordings, summary):
     seen: list[int] = []
-    backwards = evaluate(recordings[::-1], jobs=2, on_progress=seen.append)
-    assert backwards.utterances == summary.utterances[::-1]
-    assert seen == [1, 2, 3]
+    backwards = evaluate(recordings[1::-1], jobs=2, on_progress=seen.append)
+    assert backwards.utterances == summary.utterances[1::-1]
+    assert seen == [1, 2]
 
 
 def test_results_are_saved_as_json_lines(summary, tmp_path):
