@@ -22,7 +22,9 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
     except OSError as error:
-        raise InputError(f"expected a writable folder for {path}, got: {error.strerror}. Choose another output path.") from error
+        raise InputError(
+            f"expected a writable folder for {path}, got: {error.strerror}. Choose another output path."
+        ) from error
     os.close(handle)
     temporary = Path(name)
     try:
