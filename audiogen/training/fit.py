@@ -176,12 +176,22 @@ def _step(line: str) -> float:
 
 
 def fit(task: Task[NetworkT], data: StepData, exp_dir: Path) -> NetworkT:
-    """Train `task.network` in `exp_dir`, from its last checkpoint if there is one; returns it with averaged weights."""
+    """Train `task.network` in `exp_dir`, from its last checkpoint if there is one.
+
+    Returns it with the averaged weights that had the lowest `valid/loss`: little data is soon learnt by heart.
+    """
     exp_dir.mkdir(parents=True, exist_ok=True)
     config = task.config
     last = exp_dir / "last.ckpt"
-    checkpoints = ModelCheckpoint(
+    latest = ModelCheckpoint(
         dirpath=exp_dir, filename="last", every_n_train_steps=config.checkpoint_every, enable_version_counter=False
+    )
+    best = ModelCheckpoint(
+        dirpath=exp_dir,
+        filename="best",
+        monitor="valid/loss",
+        save_on_train_epoch_end=False,
+        enable_version_counter=False,
     )
     trainer = lightning.Trainer(
         max_steps=config.steps,
@@ -189,7 +199,8 @@ def fit(task: Task[NetworkT], data: StepData, exp_dir: Path) -> NetworkT:
         precision=config.precision,  # type: ignore[arg-type]
         gradient_clip_val=config.gradient_clip,
         callbacks=[
-            checkpoints,
+            latest,
+            best,
             WeightAveraging(avg_fn=functools.partial(_average, config.average), use_buffers=True),
             _Record(exp_dir / "train.jsonl", config.record_every),
         ],
@@ -201,4 +212,8 @@ def fit(task: Task[NetworkT], data: StepData, exp_dir: Path) -> NetworkT:
         logger=False,
     )
     trainer.fit(task, data, ckpt_path=last if last.exists() else None, weights_only=True)
+    if best.best_model_path:
+        checkpoint = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
+        logger.info("kept step %d: valid/loss %.4f", checkpoint["global_step"], float(best.best_model_score or 0))
+        task.load_state_dict(checkpoint["state_dict"])
     return task.network.eval()

@@ -51,6 +51,21 @@ def test_killed_run_goes_on_with_the_same_losses_and_ends_with_the_same_weights(
     assert torch.equal(resumed.weight, undisturbed.weight)
 
 
+def test_the_weights_with_the_best_validation_are_kept(tmp_path: Path) -> None:
+    class Spoilt(Regression):
+        def validation_step(self, batch: Tensor, batch_idx: int) -> None:
+            self.log("valid/loss", float(self.global_step))  # rises: the first validation is the best
+
+    torch.manual_seed(0)
+    data = StepData(lambda step: torch.randn(8, 3, generator=step_generator(0, step)), [torch.ones(2, 3)], CONFIG.steps)
+    kept = fit(Spoilt(nn.Linear(3, 1), CONFIG), data, tmp_path)
+    best = torch.load(tmp_path / "best.ckpt", weights_only=True)
+    last = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert best["global_step"] == CONFIG.validate_every
+    assert torch.equal(kept.weight, best["state_dict"]["network.weight"])
+    assert not torch.equal(kept.weight, last["state_dict"]["network.weight"])
+
+
 def test_learning_rate_warms_up_and_falls_to_a_twentieth() -> None:
     shares = [learning_rate_share(step, CONFIG) for step in range(CONFIG.steps + 1)]
     assert shares[0] == 1 / CONFIG.warmup
