@@ -19,7 +19,8 @@ from rich.table import Table
 
 from audiogen.errors import InputError, nearest
 from audiogen.files import atomic_write
-from recipes.config import load_conf, to_plain
+from audiogen.plain import to_plain
+from recipes.config import load_conf
 from recipes.executors import make_executor
 from recipes.progress import clock, log_to_stderr
 from recipes.records import History, Record, Status
@@ -300,7 +301,7 @@ def _parser(recipe: Recipe[Any]) -> argparse.ArgumentParser:
     parser.add_argument("--cmd", default="local", help="where jobs run: local, slurm or ray (default local)")
     parser.add_argument("--conf", required=True, metavar="FILE", help="the configuration, a YAML file")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change one value of it, as in codec.steps=1000"
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change one value of it, as in seed=1"
     )
     parser.add_argument("--tag", metavar="NAME", help="name of the folder in exp (default: that of the conf file)")
     parser.add_argument(

@@ -32,7 +32,7 @@ FLOORS = (
     ("codecs",),
     ("nn",),
     ("audio",),
-    ("files", "errors", "extras"),
+    ("files", "errors", "extras", "plain"),
 )
 """Top first; a file imports from its own floor or below."""
 

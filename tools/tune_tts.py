@@ -17,10 +17,10 @@ import torch
 import yaml
 
 from audiogen.audio import Audio
-from audiogen.checkpoints.fields import from_plain
 from audiogen.checkpoints.nano import SpeechDecoding
 from audiogen.metrics.speech import evaluate
 from audiogen.pipelines.tts import TTS
+from audiogen.plain import from_plain
 
 
 def main() -> None:

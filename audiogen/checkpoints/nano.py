@@ -15,8 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from audiogen.checkpoints.fields import from_plain, without_header
-from audiogen.checkpoints.save import save_model
+from audiogen.checkpoints.save import save_model, without_header
 from audiogen.checkpoints.weights import assign_weights, read_safetensors
 from audiogen.codecs import Codec, load_codec
 from audiogen.codecs.nano import NanoCodec, NanoCodecConfig
@@ -33,6 +32,7 @@ from audiogen.models.maskgct import (
     s2a_plan,
     t2s_plan,
 )
+from audiogen.plain import from_plain
 
 CODEC_NAME, TTS_NAME = "nano-codec-speech", "nano-tts"
 PARTS = {

@@ -11,6 +11,9 @@ from torch import nn
 from audiogen import __version__
 from audiogen.files import atomic_write
 
+HEADER = ("model_type", "audiogen_version")
+"""What every config.json says besides the model's own fields."""
+
 
 def save_model(
     module: nn.Module, model_type: str, config: Mapping[str, Any], folder: Path, dtype: torch.dtype = torch.float32
@@ -25,7 +28,12 @@ def save_model(
     }
     with atomic_write(folder / "model.safetensors") as path:
         save_file(tensors, path, {"format": "pt"})
-    header = {"model_type": model_type, "audiogen_version": __version__}
+    header = dict(zip(HEADER, (model_type, __version__), strict=True))
     with atomic_write(folder / "config.json") as path:
         path.write_text(json.dumps({**header, **config}, indent=2) + "\n", encoding="utf-8")
     return folder
+
+
+def without_header(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config.json without the names that `save_model` adds to the model's own."""
+    return {name: value for name, value in config.items() if name not in HEADER}

@@ -12,7 +12,6 @@ from tiny_voice import DECODING, LEVELS, train_nothing
 
 import audiogen.checkpoints as checkpoints
 from audiogen.checkpoints import load
-from audiogen.checkpoints.fields import from_plain
 from audiogen.checkpoints.nano import (
     AcousticDecoding,
     NanoTTS,
@@ -27,6 +26,7 @@ from audiogen.codecs.nano import NanoCodec
 from audiogen.conditioning.text import PHONES
 from audiogen.decoding import Linear
 from audiogen.errors import InputError
+from audiogen.plain import from_plain
 
 
 @pytest.fixture(scope="module")
