@@ -3,26 +3,69 @@
 import dataclasses
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from audiogen.codecs.nano import NanoCodec
+from audiogen.codecs.semantic import SemanticCodec
 from audiogen.errors import InputError
+from audiogen.models.duration import DurationModel
+from audiogen.models.maskgct import SemanticToAcoustic, TextToSemantic
 from recipes.config import load_conf
-from recipes.runner import main
+from recipes.runner import main, parse
 from recipes.stages import braces
 from recipes.tts1 import RECIPE, TTS1
 
 EGS = Path(__file__).parents[2] / "egs"
 CONFS = sorted(EGS.glob("*/tts1/conf/*.yaml"))
+LARGEST_VOICE = 45 * 2**20
+"""Bytes of a voice's weights in half precision."""
 NAMES = {"tag": "x", "corpus": "corpus", "sentences": "s.txt", "results": "R.md", "bundle": "exp/bundle"}
 
 
-@pytest.mark.parametrize("path", CONFS, ids=lambda path: f"{path.parents[2].name}-{path.stem}")
-def test_every_conf_is_valid(path):
-    conf = load_conf(TTS1, path, ["corpus=corpus", "sentences=s.txt"])
+@pytest.fixture(params=CONFS, ids=lambda path: f"{path.parents[2].name}-{path.stem}")
+def conf(request):
+    """Each conf of an egs folder."""
+    return load_conf(TTS1, request.param, ["corpus=corpus", "sentences=s.txt"])
+
+
+def test_every_conf_is_valid(conf):
     assert conf.sets["voice_set"] == ("train", "dev", "test")
     assert len(conf.decoding.acoustic.steps) == conf.s2a.model.levels <= conf.codec.model.levels
+
+
+def test_the_models_of_every_conf_can_be_built_and_are_small_enough_to_ship(conf):
+    codes, semantic_codes = conf.codec.model.vocab_size, conf.tokenizer.model.vocab_size
+    s2a = replace(conf.s2a.model, vocab_size=codes, semantic_vocab_size=semantic_codes)
+    with torch.device("meta"):
+        models = [
+            SemanticCodec(conf.tokenizer.model),
+            DurationModel(conf.durations.model),
+            TextToSemantic(replace(conf.t2s.model, vocab_size=semantic_codes)),
+            SemanticToAcoustic(s2a),
+        ]
+    models.append(NanoCodec(conf.codec.model))  # computes filters when it is made, so it needs real memory
+    numbers = sum(tensor.numel() for model in models for tensor in model.state_dict().values())
+    assert 2 * numbers <= LARGEST_VOICE
+
+
+@pytest.mark.parametrize(("options", "expected"), [([], "cpu"), (["--conf", "conf/full.yaml"], "full")])
+def test_run_sh_takes_another_conf(tmp_path, options, expected):
+    folder = tmp_path / "egs/kathleen/tts1"
+    folder.mkdir(parents=True)
+    for name in ("run.sh", "path.sh", "cmd.sh"):
+        shutil.copy(EGS / "kathleen/tts1" / name, folder)
+    (tmp_path / "tools").mkdir()
+    launcher = tmp_path / "tools/env"
+    launcher.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    launcher.chmod(0o755)
+    ran = subprocess.run([folder / "run.sh", *options], capture_output=True, text=True, check=True)
+    python, dash_m, package, recipe, *arguments = ran.stdout.splitlines()
+    assert (python, dash_m, package, recipe) == ("python", "-m", "recipes", "tts1")
+    assert parse(RECIPE, arguments).conf == f"conf/{expected}.yaml"
 
 
 def test_every_stage_reads_what_an_earlier_one_writes_or_the_conf_names():
