@@ -81,13 +81,15 @@ class Audio:
         if isinstance(source, str | Path):
             _check_readable(Path(source))
         try:
-            # opened by us and handed over, so that a name such as "x.raw" is judged by its content, not by its suffix
             with soundfile.SoundFile(source if not isinstance(source, str | Path) else str(source)) as file:
                 _check_sample_rate(file.samplerate, name)
                 _check_channels(file.channels, name)
                 samples = file.read(dtype="float32", always_2d=True)
                 sample_rate = file.samplerate
-        except (soundfile.LibsndfileError, OSError, TypeError) as error:
+        except InputError:
+            raise
+        except (soundfile.LibsndfileError, OSError, TypeError, ValueError, MemoryError) as error:
+            # the last two: a header that promises more samples than there can be
             reason = str(error).rsplit(": ", 1)[-1].strip(" .")
             raise InputError(
                 f"{name}: expected an audio file (wav, flac, ogg, mp3), got one that cannot be decoded ({reason}). "
@@ -190,13 +192,20 @@ class Audio:
             logger.warning("%s: %d of %d samples are outside -1..1 and were clipped", name, clipped, samples.numel())
         frames = samples.clamp(-1, 1).T.contiguous().numpy()
         try:
-            with soundfile.SoundFile(target, "w", self.sample_rate, len(samples), subtype, None, container) as file:
-                for block in np.split(frames, range(_WRITE_BLOCK, len(frames), _WRITE_BLOCK)):
-                    file.write(block)  # in blocks: libsndfile's Vorbis encoder overflows its stack on a long buffer
+            file = soundfile.SoundFile(target, "w", self.sample_rate, len(samples), subtype, None, container)
         except soundfile.LibsndfileError as error:
             raise InputError(
                 f"{name}: expected a sample rate that {container} can hold, got {self.sample_rate} Hz "
                 f"({error.error_string.strip(' .')}). Resample to 48000, 24000 or 16000 Hz, or save as .wav."
+            ) from error
+        try:
+            with file:
+                for block in np.split(frames, range(_WRITE_BLOCK, len(frames), _WRITE_BLOCK)):
+                    file.write(block)  # in blocks: libsndfile's Vorbis encoder overflows its stack on a long buffer
+        except (soundfile.LibsndfileError, AssertionError) as error:  # soundfile asserts that all was written
+            raise InputError(
+                f"{name}: expected room for {len(frames)} samples, got a write error ({error}). "
+                "Free some disk space, or choose another place."
             ) from error
 
 

@@ -47,8 +47,12 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:  # whoever read our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(FAILED)
+    except OSError as error:  # a name that is too long, a full disk
+        _drop_output()
+        where = "" if error.filename is None else f"{error.filename}: "
+        _fail(f"{where}expected a file that can be read or written, got: {error.strerror or error}.", WRONG_INPUT)
     except Exception as error:
         if hasattr(error, "format_message"):  # a usage error of the command line parser
             if type(error).__name__ == "NoArgsIsHelpError":
@@ -58,6 +62,16 @@ def main() -> NoReturn:
         if os.environ.get("AUDIOGEN_LOG", "").upper() == "DEBUG":
             raise
         _fail(f"failed: {type(error).__name__}: {error} (AUDIOGEN_LOG=DEBUG shows where)", FAILED)
+
+
+def _drop_output() -> None:
+    """What standard output could not take is not tried again at exit, where it would print a traceback."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, code: int) -> NoReturn:
@@ -231,7 +245,7 @@ def codec_compare(
 @contextmanager
 def _progress() -> Iterator[Callable[[str, float], None]]:
     """A bar per description on standard error, if that is a terminal."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield lambda what, share: None
         return
     from rich.console import Console

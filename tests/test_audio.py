@@ -138,6 +138,16 @@ def test_wrong_files_are_one_clear_line(make, says: str, tmp_path: Path):
     assert "expected" in str(caught.value)
 
 
+def test_a_header_that_promises_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def allocate(*args: object, **settings: object) -> None:
+        raise MemoryError("Unable to allocate 256. GiB")
+
+    path = tone().save(tmp_path / "a.flac")
+    monkeypatch.setattr(soundfile.SoundFile, "read", allocate)
+    with pytest.raises(InputError, match=r"a\.flac: expected an audio file .* \(Unable to allocate 256\. GiB\)"):
+        Audio.read(path)
+
+
 @pytest.mark.parametrize("what", [b"", b"not sound at all", b"RIFF\x00\x00\x00\x00WAVE"])
 def test_wrong_bytes(what: bytes):
     with pytest.raises(InputError, match="expected"):
@@ -179,6 +189,16 @@ def test_unwritable_targets(tmp_path: Path):
     with pytest.raises(InputError, match="folder"):
         tone().save(tmp_path / "folder.wav")
     assert [file.name for file in tmp_path.iterdir()] == ["folder.wav"]
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def write(*args: object) -> None:
+        raise soundfile.LibsndfileError(2)
+
+    monkeypatch.setattr(soundfile.SoundFile, "write", write)
+    with pytest.raises(InputError, match=r"a\.wav: expected room for 24000 samples"):
+        tone().save(tmp_path / "a.wav")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_failed_save_keeps_the_old_file(tmp_path: Path):

@@ -165,6 +165,10 @@ def test_wrong_requests(run, voice, tmp_path, monkeypatch, case):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_arguments_that_are_not_utf8(run, tmp_path):
+    check_error(run("tts", "caf\udce9", "-o", tmp_path / "a.wav"), "expected UTF-8 text", "at character 3")
+
+
 def test_text_that_is_not_utf8(run, tmp_path):
     (tmp_path / "latin1.txt").write_bytes("caf\xe9".encode("latin-1"))
     ran = run("tts", "--file", tmp_path / "latin1.txt", "-o", tmp_path / "a.wav")
@@ -172,11 +176,30 @@ def test_text_that_is_not_utf8(run, tmp_path):
     check_error(run("tts", "-", "-o", "-", stdin=b"\xff\xfe"), "standard input: expected UTF-8")
 
 
-@pytest.mark.parametrize("output", ["no/such/folder/a.wav", ".", "a.xyz", "a", "/proc/a.wav"])
+@pytest.mark.parametrize("output", ["no/such/folder/a.wav", ".", "a.xyz", "a", "/proc/a.wav", f"{'x' * 300}.wav"])
 def test_outputs_that_cannot_be_written(run, voice, tmp_path, monkeypatch, output):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("audiogen.pipelines.tts.TTS", None)  # it is seen before the work
     check_error(run("tts", "x", "--model", voice, "-o", output), "expected", "got")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_closed_standard_streams(run, voice, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    check_error(run("tts", "x", "-o", "-"), "expected an open standard output")
+    monkeypatch.setattr(sys, "stderr", None)
+    assert run("tts", "x", "--model", voice, "-o", tmp_path / "a.wav").code == 0
+    assert run("tts", "", "-o", tmp_path / "b.wav").code == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
+
+def test_a_device_without_room_is_wrong_output():
+    """One line, also when Python flushes what is left at its end; --help stands for every command that prints."""
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "audiogen", "--help"]
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert (ran.returncode, ran.stderr.count(b"\n")) == (2, 1), ran.stderr
+    assert b"expected a file that can be read or written, got: No space left on device" in ran.stderr
 
 
 def test_sound_and_json_do_not_share_standard_output(run):
@@ -272,6 +295,15 @@ def test_wrong_recordings(run, codec, tmp_path, name):
     assert not output.exists()
 
 
+def test_outputs_of_codec_commands_are_checked_before_the_work(run, recording):
+    """Before the codec is looked for, whose name is wrong here."""
+    for output in ("/proc/a.safetensors", "a.pt", "missing/a.safetensors"):
+        check_error(run("codec", "encode", recording, "-o", output, "--codec", "none"), output)
+    check_error(run("codec", "decode", "none.safetensors", "-o", "a.xyz"), "a.xyz: expected a name that ends in .wav")
+    check_error(run("codec", "compare", recording, "--codec", "none", "--plot", "a.gif"), "a.gif: expected")
+    check_error(run("codec", "compare", recording, "--codec", "none", "-o", "/proc/a.wav"), "/proc/a.wav")
+
+
 # ---------------------------------------------------------------------------------------------------------------- eval
 
 
@@ -304,3 +336,12 @@ def test_eval_needs_sentences(run, voice, tmp_path):
     (tmp_path / "text").write_text("utt1 Hello.\nutt2 You.\n")
     (tmp_path / "wav.scp").write_text("utt1 a.wav\n")
     check_error(run("eval", "tts", tmp_path), "wav.scp: expected a recording of each text, got none of utt2")
+    (tmp_path / "text").write_text("utt1 Hello.\n")
+    check_error(run("eval", "tts", tmp_path), "wav.scp: expected a file for each recording", "a.wav (utt1)")
+
+
+def test_eval_sees_before_the_work_where_it_cannot_write(run, voice, tmp_path, monkeypatch):
+    monkeypatch.setattr("audiogen.pipelines.tts.TTS.__call__", None)
+    (tmp_path / "file").touch()
+    for output in (tmp_path / "file", "/proc/scores"):
+        check_error(run("eval", "tts", "--limit", 1, "--model", voice, "-o", output), "expected a folder to write to")

@@ -12,12 +12,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from audiogen.audio import Audio
+from audiogen.audio import FORMATS, Audio
 from audiogen.codecs import CODECS, Codec, load_codec
 from audiogen.errors import InputError
-from audiogen.files import atomic_write
+from audiogen.files import atomic_write, check_target
 from audiogen.metrics.codec import CodecReport, compare, fit
 
+CODES_SUFFIX = ".safetensors"
 DECODED_AT_ONCE = 10.0
 """Seconds per part when a codes file is decoded, which bounds the memory."""
 
@@ -38,8 +39,7 @@ class Codes:
     def save(self, path: str | Path) -> Path:
         """Write a codes file; `path` must end in .safetensors."""
         path = Path(path)
-        if path.suffix != ".safetensors":
-            raise InputError(f"{path}: expected a name that ends in .safetensors, got {path.suffix or 'no suffix'!r}.")
+        check_target(path, (CODES_SUFFIX,))
         small = int(self.codes.max()) <= torch.iinfo(torch.int16).max
         tensors = {"codes": self.codes.to("cpu", torch.int16 if small else torch.int32).contiguous()}
         metadata = {"codec": self.codec, "sample_rate": str(self.sample_rate), "num_samples": str(self.num_samples)}
@@ -123,6 +123,7 @@ def encode_file(
     Raises:
         InputError: as `Audio.read`, `load_codec` and `Codes.save`.
     """
+    check_target(target, (CODES_SUFFIX,))
     audio = Audio.read(source)
     loaded = _load(codec, device, weights, levels)
     fitted = fit(audio, loaded)
@@ -146,6 +147,7 @@ def decode_file(
     Raises:
         InputError: as `Codes.read`, `load_codec` and `Audio.save`, or the codes are not this codec's.
     """
+    check_target(target, FORMATS)
     made = Codes.read(source)
     loaded = _load_for(made, codec, device, weights)
     audio = Audio(decode_long(loaded, made.codes.to(device))[0, :, : made.num_samples].cpu(), made.sample_rate)
@@ -162,7 +164,7 @@ def decode_long(codec: Codec, codes: Tensor) -> Tensor:
 
 def info(name: str | Path, device: str = "cpu", weights: str | Path | None = None) -> CodecInfo:
     """Facts about a codec (name or folder) or a codes file (.safetensors)."""
-    if Path(name).suffix == ".safetensors":
+    if Path(name).suffix == CODES_SUFFIX:
         made = Codes.read(name)
         return _info(_load_for(made, None, device, weights), made.codec, made)
     return _info(_load(name, device, weights, None), str(name), None)
@@ -185,6 +187,10 @@ def compare_file(
         plot: PNG with the spectrograms of the original and the decoded sound.
         output: audio file for the decoded sound.
     """
+    if output is not None:
+        check_target(output, FORMATS)
+    if plot is not None:
+        check_target(plot, (".png",))
     audio = Audio.read(source)
     result = compare(_load(codec, device, weights, levels), audio)
     if output is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from audiogen.audio import Audio
 from audiogen.errors import InputError
-from audiogen.files import atomic_write
+from audiogen.files import atomic_write, make_folder
 from audiogen.metrics.speech import Summary, evaluate
 
 if TYPE_CHECKING:
@@ -70,6 +70,12 @@ def read_test_set(path: str | Path, limit: int | None = None) -> TestSet:
         raise InputError(
             f"{scp}: expected a recording of each text, got none of {missing[0]}. Add it, or remove its text."
         )
+    absent = [utt_id for utt_id in texts if recordings and not recordings[utt_id].is_file()]
+    if absent:
+        raise InputError(
+            f"{scp}: expected a file for each recording, got none at {recordings[absent[0]]} ({absent[0]}). "
+            "Paths are relative to the data dir."
+        )
     return _checked(TestSet(path.name, texts, {utt_id: recordings[utt_id] for utt_id in texts if recordings}), path)
 
 
@@ -112,7 +118,11 @@ def evaluate_tts(
         seed: of every utterance.
         jobs: processes that recognise.
         on_progress: is called with what is being done and the share of it that is done.
+    Raises:
+        InputError: nothing can be written to `output`; it is seen before the work begins.
     """
+    if output is not None:
+        make_folder(output)
     results = []
     for test_set in test_sets:
         spoken, seconds = _speak(tts, test_set, seed, _reporter(on_progress, f"speaking {test_set.name}"))
@@ -163,12 +173,7 @@ def _reporter(on_progress: Callable[[str, float], None] | None, what: str) -> Ca
 
 def _keep(output: Path, test_set: TestSet, spoken: dict[str, Audio], results: list[Result]) -> None:
     folder = output / test_set.name
-    try:
-        (folder / "wav").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: expected a folder to write to, got: {error.strerror}. Choose another one."
-        ) from error
+    make_folder(folder / "wav")
     for utt_id, audio in spoken.items():
         audio.save(folder / "wav" / f"{utt_id}.wav")
     for result in results:

@@ -1,6 +1,5 @@
 """What `audiogen tts` does around the voice: where text comes from, where sound goes, what is told about it."""
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from audiogen.audio import FORMATS, Audio
 from audiogen.conditioning.text import check_text
 from audiogen.errors import InputError
+from audiogen.extras import need
+from audiogen.files import check_target
 
 if TYPE_CHECKING:
     from audiogen.pipelines.tts import Speech
@@ -28,8 +29,10 @@ def read_text(text: str | None, file: str | Path | None) -> str:
         got = "neither" if text is None else "both"
         raise InputError(f'expected a text or --file, got {got}. Try: audiogen tts "It speaks." -o speech.wav')
     if text is not None and text != STANDARD:
-        return check_text(text)
+        return check_text(_checked_unicode(text))
     source = "standard input" if STANDARD in (text, str(file)) else str(file)
+    if source == "standard input" and sys.stdin is None:
+        raise InputError("expected text on standard input, got a closed one. Pipe a text in, or give a file.")
     try:
         with sys.stdin.buffer if source == "standard input" else Path(source).open("rb") as stream:
             content = stream.read(MOST_BYTES)
@@ -43,29 +46,33 @@ def read_text(text: str | None, file: str | Path | None) -> str:
         raise InputError(f"{source}: expected a text file, got: {error.strerror}. Check its name.") from error
 
 
+def _checked_unicode(text: str) -> str:
+    """Bytes of a command line that are no text come as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"expected UTF-8 text, got something else at character {error.start}. Check the terminal's encoding, "
+            "or put the text in a UTF-8 file and give it with --file."
+        ) from error
+    return text
+
+
 def check_targets(output: str, plot: str | None, as_json: bool) -> None:
     """See before the work that its results can be written.
 
     Raises:
-        InputError: another suffix, no such folder, no permission, or sound and JSON both on standard output.
+        InputError: as `check_target`; standard output is closed, or would get sound and JSON; matplotlib is missing.
     """
     if output == STANDARD and as_json:
         raise InputError("expected one thing on standard output, got sound (-o -) and --json. Give -o a file name.")
+    if sys.stdout is None and (output == STANDARD or as_json):
+        raise InputError("expected an open standard output, got a closed one. Give -o a file name.")
     if output != STANDARD:
-        _check_target(Path(output), tuple(FORMATS))
+        check_target(output, FORMATS)
     if plot is not None:
-        _check_target(Path(plot), (".png",))
-
-
-def _check_target(path: Path, suffixes: tuple[str, ...]) -> None:
-    if path.suffix.lower() not in suffixes:
-        got = repr(path.suffix) if path.suffix else "no suffix"
-        raise InputError(f"{path}: expected a name that ends in {', '.join(suffixes)}, got {got}. Rename it.")
-    if path.is_dir() or not path.parent.is_dir():
-        got = "a folder" if path.is_dir() else "a folder that does not exist"
-        raise InputError(f"{path}: expected a file in a folder that exists, got {got}. Choose another name.")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path}: expected a folder that can be written to, got no permission. Choose another one.")
+        check_target(plot, (".png",))
+        need("matplotlib", "scoring")
 
 
 def write(audio: Audio, target: str) -> None:
