@@ -5,10 +5,12 @@ Shapes: C channels, S samples, M mel bands, F spectrogram frames.
 """
 
 import contextlib
+import logging
 import math
 import time
 import warnings
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor
@@ -17,6 +19,8 @@ from audiogen.audio import Audio
 from audiogen.codecs.base import Codec
 from audiogen.errors import InputError
 from audiogen.extras import need
+
+logger = logging.getLogger(__name__)
 
 MEL_BANDS, MEL_WINDOW, MEL_HOP = 80, 1024, 256
 MEL_FLOOR = 1e-5
@@ -40,7 +44,8 @@ class CodecReport:
     stoi: float | None
     """Intelligibility of speech, 0 to 1; None where less than 0.4 s of the sound is not silent."""
     pesq: float | None
-    """Quality of speech, wide band at 16 kHz, 1.04 to 4.64; None where no speech is found, or too little."""
+    """Quality of speech, wide band at 16 kHz, 1.04 to 4.64; None where no speech is found, or too little, or where
+    pesq is not installed, the one package that needs a C compiler."""
     bitrate_kbps: float
     """Kilobits per second of the codes, without entropy coding."""
     encode_rtf: float
@@ -70,7 +75,7 @@ def compare(codec: Codec, audio: Audio) -> Comparison:
     """Encode and decode `audio`, and measure what is different.
 
     Raises:
-        InputError: the codec does not code sound, or a package for scoring is not installed.
+        InputError: the codec does not code sound, or a package for scoring other than pesq is not installed.
     """
     original = fit(audio, codec)
     batch = original.samples[None].to(next(codec.parameters()).device)
@@ -85,7 +90,7 @@ def compare(codec: Codec, audio: Audio) -> Comparison:
         mel_distance=mel_distance(original, decoded),
         si_sdr=si_sdr(original, decoded),
         stoi=stoi(original, decoded),
-        pesq=pesq(original, decoded),
+        pesq=_pesq_if_installed(original, decoded),
         bitrate_kbps=codec.bitrate / 1000,
         encode_rtf=(encoded - started) / original.duration,
         decode_rtf=(finished - encoded) / original.duration,
@@ -170,3 +175,10 @@ def pesq(original: Audio, decoded: Audio) -> float | None:
         with contextlib.suppress(package.NoUtterancesError, package.BufferTooShortError):
             scores.append(float(package.pesq(PESQ_RATE, one[piece], other[piece], "wb")))
     return sum(scores) / len(scores) if scores else None
+
+
+def _pesq_if_installed(original: Audio, decoded: Audio) -> float | None:
+    if find_spec("pesq") is None:
+        logger.warning("no PESQ figure: it needs a C compiler, and then: pip install 'audiogen[metrics]'")
+        return None
+    return pesq(original, decoded)

@@ -1,7 +1,9 @@
 """Codec metrics: figures that can be worked out by hand, what is undefined, and the report of a round trip."""
 
 import json
+import logging
 import math
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -10,6 +12,9 @@ from audiogen.audio import Audio
 from audiogen.codecs import CODECS
 from audiogen.errors import InputError
 from audiogen.metrics.codec import MEL_BANDS, compare, fit, log_mel, mel_distance, pesq, si_sdr, stoi
+
+HAS_PESQ = find_spec("pesq") is not None
+NEEDS_PESQ = pytest.mark.skipif(not HAS_PESQ, reason="the one package that needs a C compiler")
 
 
 def noise(seconds: float = 1.0, rate: int = 16_000, seed: int = 0, level: float = 0.1) -> Audio:
@@ -61,16 +66,15 @@ def test_si_sdr_at_its_ends():
     assert si_sdr(silence, audio) is None
 
 
-def test_stoi_and_pesq_rank_what_is_worse_lower():
+@pytest.mark.parametrize(("score", "best"), [(stoi, 1), pytest.param(pesq, 4.644, marks=NEEDS_PESQ)])
+def test_stoi_and_pesq_rank_what_is_worse_lower(score, best):
     speech, hiss = syllables(), noise(2, seed=3)
     better, worse = plus(speech, hiss, 0.05), plus(speech, hiss, 1)
-    assert stoi(speech, speech) == pytest.approx(1, abs=1e-3)
-    assert pesq(speech, speech) == pytest.approx(4.644, abs=0.01)
-    for score in (stoi, pesq):
-        assert score(speech, speech) > score(speech, better) > score(speech, worse)
+    assert score(speech, speech) == pytest.approx(best, rel=2e-3)
+    assert score(speech, speech) > score(speech, better) > score(speech, worse)
 
 
-@pytest.mark.parametrize("score", [stoi, pesq])
+@pytest.mark.parametrize("score", [stoi, pytest.param(pesq, marks=NEEDS_PESQ)])
 def test_what_has_no_speech_has_no_score(score):
     silence, blip = Audio(torch.zeros(1, 16_000), 16_000), noise(0.1)
     assert score(silence, silence) is None
@@ -83,6 +87,7 @@ def test_stoi_of_a_word_in_long_silence_is_undefined_not_tiny():
     assert stoi(Audio(samples, 16_000), Audio(samples, 16_000)) is None
 
 
+@NEEDS_PESQ
 def test_pesq_of_a_long_recording_is_the_mean_of_its_pieces(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("audiogen.metrics.codec.PESQ_SECONDS", 2)
     first, second = syllables(), plus(syllables(), noise(2, seed=3), 0.3)
@@ -104,9 +109,18 @@ def test_report_of_a_round_trip(name: str):
     assert report["encode_rtf"] > 0
     assert report["decode_rtf"] > 0
     assert report["mel_distance"] > 0
-    assert 1 <= report["pesq"] < 4.64
+    assert (1 <= report["pesq"] < 4.64) if HAS_PESQ else report["pesq"] is None
     assert report["stoi"] < 1
     assert report["si_sdr"] < 20
+
+
+def test_without_a_compiler_only_the_pesq_figure_is_missing(monkeypatch, caplog: pytest.LogCaptureFixture):
+    monkeypatch.setattr("audiogen.metrics.codec.find_spec", lambda name: None)
+    with caplog.at_level(logging.WARNING):
+        report = compare(CODECS["dac-16khz"].tiny("dac-16khz"), syllables(1)).report
+    assert report.pesq is None
+    assert report.stoi is not None
+    assert "audiogen[metrics]" in caplog.text
 
 
 def test_bitrate_of_the_official_encodec():
