@@ -182,6 +182,9 @@ def fit(task: Task[NetworkT], data: StepData, exp_dir: Path) -> NetworkT:
     """
     exp_dir.mkdir(parents=True, exist_ok=True)
     config = task.config
+    # not "auto": one device, since batches are drawn by step and a second one would see the same; and no MPS, which
+    # lacks the float64 that the codec's phase is summed in
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     last = exp_dir / "last.ckpt"
     latest = ModelCheckpoint(
         dirpath=exp_dir, filename="last", every_n_train_steps=config.checkpoint_every, enable_version_counter=False
@@ -195,13 +198,14 @@ def fit(task: Task[NetworkT], data: StepData, exp_dir: Path) -> NetworkT:
     )
     trainer = lightning.Trainer(
         max_steps=config.steps,
-        accelerator="auto",
+        accelerator=device.type,
+        devices=1,
         precision=config.precision,  # type: ignore[arg-type]
         gradient_clip_val=config.gradient_clip,
         callbacks=[
             latest,
             best,
-            WeightAveraging(avg_fn=functools.partial(_average, config.average), use_buffers=True),
+            WeightAveraging(device, avg_fn=functools.partial(_average, config.average), use_buffers=True),
             _Record(exp_dir / "train.jsonl", config.record_every),
         ],
         val_check_interval=config.validate_every,
