@@ -41,7 +41,10 @@ def main() -> NoReturn:
     """Run the command line; errors become one line and an exit code."""
     logging.basicConfig(level=os.environ.get("AUDIOGEN_LOG", "WARNING"), format="audiogen: %(message)s")
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        code = app(standalone_mode=False, prog_name="audiogen") or 0
+        if code == INTERRUPTED:  # what newer versions of typer make of Ctrl-C
+            raise KeyboardInterrupt
+        sys.exit(code)
     except InputError as error:
         _fail(str(error), WRONG_INPUT)
     except (KeyboardInterrupt, typer.Abort):

@@ -247,6 +247,16 @@ def test_failures_while_running_are_exit_code_1(run, voice, tmp_path, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
+def test_ctrl_c(run, voice, tmp_path, monkeypatch):
+    def stop(*args: object, **settings: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("audiogen.pipelines.tts.TTS.speak", stop)
+    ran = run("tts", "x", "--model", voice, "-o", tmp_path / "a.wav")
+    assert (ran.code, ran.out, ran.err.strip()) == (130, b"", "audiogen: interrupted")
+    assert list(tmp_path.iterdir()) == []
+
+
 # --------------------------------------------------------------------------------------------------------------- codec
 
 
