@@ -25,13 +25,13 @@ class Card:
     languages: tuple[str, ...] = ("en",)
 
 
-def write_card(folder: Path, name: str, card: Card, section: Section) -> None:
-    """Write README.md into the model folder `folder`."""
+def write_card(folder: Path, name: str, card: Card, section: Section, recipe: str) -> None:
+    """Write README.md into the model folder `folder`; `recipe` is where its recipe is in the repository."""
     with atomic_write(folder / "README.md") as path:
-        path.write_text(render_card(folder, name, card, section), encoding="utf-8")
+        path.write_text(render_card(folder, name, card, section, recipe), encoding="utf-8")
 
 
-def render_card(folder: Path, name: str, card: Card, section: Section) -> str:
+def render_card(folder: Path, name: str, card: Card, section: Section, recipe: str) -> str:
     """The card of the model in `folder`, with the figures and runs of `section`."""
     commands = dict.fromkeys(run.command for run in section.runs.values())
     revisions = dict.fromkeys(run.revision for run in section.runs.values())
@@ -50,8 +50,8 @@ def render_card(folder: Path, name: str, card: Card, section: Section) -> str:
         _size(folder),
         f"## Training data\n\n{card.data}" if card.data else "",
         "## How it was made\n",
-        f"By the recipe's conf `{section.tag}`, in {clock(taken)} (h:mm:ss, all stages), on {', '.join(machines)}, "
-        f"revision {', '.join(revisions)}:",
+        f"By the recipe {recipe}, conf `{section.tag}`, in {clock(taken)} (h:mm:ss, all stages), "
+        f"on {', '.join(machines)}, revision {', '.join(revisions)}:",
         "```sh\n" + "\n".join(commands) + "\n```",
         "## Measured\n\n" + "\n".join(score_table(section.scores)),
         "Brackets are 95 % intervals. `recordings` is the original speech, `codec` the same through the codec, `tts` "

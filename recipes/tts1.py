@@ -284,7 +284,7 @@ def bundle(job: Job[TTS1]) -> None:
     for name in (CODEC_NAME, TTS_NAME):
         folder = job.output(f"{{bundle}}/{name}")
         shutil.copytree(job.input("exp/{tag}/voice") / name, folder, dirs_exist_ok=True)
-        write_card(folder, name, job.conf.card, section)
+        write_card(folder, name, job.conf.card, section, recipe="/".join(Path.cwd().parts[-3:]))
 
 
 @stage(

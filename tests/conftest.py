@@ -1,6 +1,8 @@
 """What every test shares: one thread, no progress bars, a fixtures folder."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,3 +17,12 @@ torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 def fixtures() -> Path:
     """tests/fixtures."""
     return Path(__file__).parent / "fixtures"
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A test that lets a recipe send its log to standard error does not do so for the tests after it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level

@@ -9,14 +9,13 @@ The plan that the voice comes with is always the first line.
 import argparse
 import json
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
-from audiogen.audio import Audio
+from audiogen.checkpoints import load
 from audiogen.checkpoints.nano import SpeechDecoding
 from audiogen.metrics.speech import evaluate
 from audiogen.pipelines.tts import TTS
@@ -34,13 +33,13 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="processes that recognise")
     options = parser.parse_args()
     sentences = read_sentences(options.text, options.count)
-    tts = TTS(options.voice)
-    shipped = asdict(tts.system.decoding)
+    shipped = asdict(load(options.voice).decoding)
     for text in ["{}", *options.plans]:
         change = yaml.safe_load(text)
-        decoding = from_plain(SpeechDecoding, merged(shipped, change), text)
+        tts = TTS(options.voice, decoding=from_plain(SpeechDecoding, merged(shipped, change), text))
         started = time.perf_counter()
-        spoken = speak(tts, decoding, sentences, options.seed)
+        audio = tts(list(sentences.values()), seed=options.seed)
+        spoken = [(utt_id, sentences[utt_id], one) for utt_id, one in zip(sentences, audio, strict=True)]
         seconds = time.perf_counter() - started
         summary = evaluate(spoken, jobs=options.jobs).to_json()
         rtf = seconds / summary["seconds"]
@@ -59,15 +58,6 @@ def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """`values` with single leaves replaced."""
     nested = {key: merged(values[key], change) for key, change in changes.items() if isinstance(change, dict)}
     return {**values, **changes, **nested}
-
-
-def speak(tts: TTS, decoding: SpeechDecoding, sentences: dict[str, str], seed: int) -> list[tuple[str, str, Audio]]:
-    """Every sentence under one plan."""
-    tts.system = replace(tts.system, decoding=decoding)
-    tts._speaker.system = tts.system
-    with torch.inference_mode():
-        audio = tts(list(sentences.values()), seed=seed)
-    return [(utt_id, sentence, one) for (utt_id, sentence), one in zip(sentences.items(), audio, strict=True)]
 
 
 if __name__ == "__main__":

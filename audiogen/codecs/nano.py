@@ -17,7 +17,7 @@ from audiogen.codecs.base import Codec, Streamer
 from audiogen.codecs.streaming import Window
 from audiogen.errors import InputError
 from audiogen.nn.harmonic import Gains, HarmonicSynth, Source
-from audiogen.nn.quantize import Quantized, ResidualQuantizer
+from audiogen.nn.quantize import ResidualQuantizer
 from audiogen.nn.vocos import VocosBackbone
 
 MAX_LOG_GAIN = 5.0
@@ -187,10 +187,6 @@ class NanoCodec(Codec):
             out.weight.view(2, -1, config.dim)[:, -1] *= 30  # sure of what is voiced: where it is not, rounding decides
             out.bias.view(2, -1)[:, : 2 * bins] -= 1.5  # random gains are uneven, so that their peaks are loud
         return codec
-
-    def analyse(self, audio: Tensor, generator: torch.Generator | None = None) -> Quantized:
-        """Training: [B, S] -> quantised vectors, codes and the quantiser's losses."""
-        return self.quantizer(self.encoder(audio), generator=generator)
 
     @torch.no_grad()
     def encode(self, audio: Tensor) -> Tensor:

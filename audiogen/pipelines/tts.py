@@ -23,7 +23,7 @@ from torch import Tensor
 
 from audiogen.audio import Audio
 from audiogen.checkpoints import load
-from audiogen.checkpoints.nano import NanoTTS
+from audiogen.checkpoints.nano import NanoTTS, SpeechDecoding
 from audiogen.conditioning.mel_features import MelFeatures
 from audiogen.conditioning.text import PHONE_IDS, SILENCE, check_text, phonemize
 from audiogen.conditioning.voice import VoicePrompt
@@ -37,8 +37,8 @@ logger = logging.getLogger(__name__)
 MAX_STEPS = 1000
 VOICE_SECONDS = (0.5, 30.0)
 """Of a recording whose voice is to be continued: at least, at most."""
-CPU_BATCH_FRAMES, GPU_BATCH_FRAMES = 1, 30_000
-"""Padded frames that are decoded together. One line keeps two cores busy already."""
+CPU_BATCH_FRAMES, GPU_BATCH_FRAMES = 2_000, 30_000
+"""Padded frames that are decoded together: on two cores 24 sentences take a third less time than one by one."""
 
 OnProgress = Callable[[float], None]
 """Told the share of the request that is done, 0..1."""
@@ -95,12 +95,19 @@ class TTS:
     Args:
         model: name or folder of a model of type nano-tts.
         device: where it computes: "cpu", "cuda", ...
-        batch_frames: padded frames that are decoded together; default: one line at a time on a CPU, many on a GPU.
+        batch_frames: padded frames that are decoded together; default: 40 seconds on a CPU, 10 minutes on a GPU.
+        decoding: another plan than the one that the voice comes with.
     Raises:
         InputError: unknown name, damaged files, or a model of another type.
     """
 
-    def __init__(self, model: str | Path = "nano-tts", device: str = "cpu", batch_frames: int | None = None):
+    def __init__(
+        self,
+        model: str | Path = "nano-tts",
+        device: str = "cpu",
+        batch_frames: int | None = None,
+        decoding: SpeechDecoding | None = None,
+    ):
         system = load(model, device)
         if not isinstance(system, NanoTTS):
             raise InputError(
@@ -109,8 +116,8 @@ class TTS:
             )
         if batch_frames is None:
             batch_frames = CPU_BATCH_FRAMES if system.device.type == "cpu" else GPU_BATCH_FRAMES
-        self.system = system
-        self._speaker = Speaker(system, batch_frames)
+        self.system = replace(system, decoding=decoding) if decoding else system
+        self._speaker = Speaker(self.system, batch_frames)
 
     @property
     def sample_rate(self) -> int:

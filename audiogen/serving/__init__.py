@@ -1,0 +1,1 @@
+"""Speech and music over HTTP and in the browser: empty until the first of them is built."""

@@ -185,12 +185,13 @@ def test_the_prompt_is_heard_by_the_model_and_not_by_the_listener(tts: TTS, prom
     assert not torch.equal(spoken.acoustic_codes, with_voice.acoustic_codes)
 
 
-def test_progress_rises_to_the_end(tts: TTS) -> None:
+@pytest.mark.parametrize("batch_frames", [1, 2000])
+def test_progress_rises_to_the_end(folder: Path, batch_frames: int) -> None:
     shares: list[float] = []
-    tts([FOX, LONG], on_progress=shares.append)
+    TTS(folder, batch_frames=batch_frames)([FOX, LONG], on_progress=shares.append)
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1)
-    assert len(shares) > 20
+    assert len(shares) > (20 if batch_frames == 1 else 5), "it is told after every pass of every batch"
 
 
 def test_silence_is_decoded_once_more(tts: TTS, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,3 +295,10 @@ def test_models_that_do_not_speak(folder: Path) -> None:
     with pytest.raises(InputError, match=r"type nano-tts, got .* of type NanoCodec"):
         TTS(folder.parent / "nano-codec-speech")
     assert not load(folder).t2s.training
+
+
+def test_another_decoding_plan_than_the_voices_own(folder: Path, tts: TTS) -> None:
+    own = tts.system.decoding
+    hotter = TTS(folder, decoding=replace(own, semantic=replace(own.semantic, temperature=5.0, top_fraction=1.0)))
+    assert same(TTS(folder, decoding=own).speak(FOX), tts.speak(FOX))
+    assert not same(hotter.speak(FOX), tts.speak(FOX))
