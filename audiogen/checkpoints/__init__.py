@@ -62,7 +62,10 @@ def resolve(name_or_dir: str | Path) -> Path:
     if Path(name).is_dir():
         return Path(name)
     if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name):
-        return hub_snapshot(name)
+        try:
+            return hub_snapshot(name)
+        except InputError as error:
+            raise InputError(f"{error} The nearest bundled models: {nearest(name, known)}.") from error
     raise InputError(
         f"expected a model's name or folder, got {name!r}. "
         + (f"The nearest names: {nearest(name, known)}." if known else "No model is bundled: name a folder.")

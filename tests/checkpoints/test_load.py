@@ -181,3 +181,8 @@ def test_repositories_are_looked_up_in_the_cache_only(tmp_path: Path, monkeypatc
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(InputError, match="hf download amphion/MaskGCT"):
         load("amphion/MaskGCT")
+
+
+def test_an_unknown_repository_gets_the_nearest_bundled_names_too() -> None:
+    with pytest.raises(InputError, match=r"hf download.*nearest bundled models: .*nano-tts"):
+        load("nano/tts")
