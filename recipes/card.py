@@ -19,6 +19,8 @@ class Card:
     """One sentence per model: what it does."""
     data: str = ""
     """What it was trained on, with licence and consent."""
+    provenance: str = ""
+    """What of a run was not made by its commands: given with `--set`, since it is true of that run alone."""
     limits: str = ""
     """What it cannot do, and what it must not be used for."""
     tags: tuple[str, ...] = ("text-to-speech",)
@@ -53,6 +55,7 @@ def render_card(folder: Path, name: str, card: Card, section: Section, recipe: s
         f"By the recipe {recipe}, conf `{section.tag}`, in {clock(taken)} (h:mm:ss, all stages), "
         f"on {', '.join(machines)}, revision {', '.join(revisions)}:",
         "```sh\n" + "\n".join(commands) + "\n```",
+        card.provenance,
         "## Measured\n\n" + "\n".join(score_table(section.scores)),
         "Brackets are 95 % intervals. `recordings` is the original speech, `codec` the same through the codec, `tts` "
         "synthesised text; error rates by pocketsphinx.",

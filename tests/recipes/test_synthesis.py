@@ -80,13 +80,14 @@ def test_a_card_says_what_was_measured(codec, tmp_path):
     folder = save_model(codec, "nano-codec", asdict(codec.config), tmp_path / "nano")
     score = Score(set="test", system="codec", utterances=60, figures={"stoi": Figure(value=0.9, low=0.8, high=0.95)})
     section = Section(tag="cpu", scores=[score], runs={})
-    facts = Card(summary="It speaks.", data="Speech, CC0.", limits="One voice.")
+    facts = Card(summary="It speaks.", data="Speech, CC0.", provenance="Started by hand.", limits="One voice.")
     card = render_card(folder, "nano", facts, section, recipe="egs/corpus/tts1")
     for text in (
         'license: "mit"',
         "# nano\n",
         "It speaks.",
         "egs/corpus/tts1",
+        "Started by hand.",
         "Speech, CC0.",
         "| test | codec | 60 | 0.900 [0.800, 0.950] |",
         "One voice.",
