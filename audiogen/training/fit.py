@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import lightning
 import torch
@@ -35,7 +35,9 @@ class FitConfig:
     steps: int
     """Optimizer updates."""
     learning_rate: float = 1e-3
-    """At the end of the warm-up; falls along a cosine to 5 % of it."""
+    """At the end of the warm-up, from where it falls."""
+    schedule: Literal["cosine", "noam"] = "cosine"
+    """How it falls: along a cosine to 5 % at the last update, or with the square root of the updates (Noam)."""
     warmup: int = 200
     """Updates."""
     betas: tuple[float, float] = (0.8, 0.99)
@@ -115,9 +117,14 @@ class Task(lightning.LightningModule, Generic[NetworkT]):
 
 
 def learning_rate_share(step: int, config: FitConfig) -> float:
-    """Linear warm-up, then a cosine to 5 %."""
+    """Linear warm-up, then the fall of `config.schedule`.
+
+    Noam (arXiv:1706.03762, "Optimizer") with factor f and width D has the learning rate f / sqrt(D * warmup) here.
+    """
     if step < config.warmup:
         return (step + 1) / config.warmup
+    if config.schedule == "noam":
+        return math.sqrt(max(1, config.warmup) / (step + 1))
     progress = (step - config.warmup) / max(1, config.steps - config.warmup)
     return 0.05 + 0.95 * (1 + math.cos(math.pi * min(1.0, progress))) / 2
 

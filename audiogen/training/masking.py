@@ -1,7 +1,7 @@
 """What a training step hides, in the reference's random order, and the loss on it.
 
-MaskGCT's corruption: golden maskgct SPEC 6. The mask rate is the curve that decoding follows
-(`audiogen.decoding.schedule.mask_rate`). All randomness comes from the generator that is passed in.
+MaskGCT's corruption: golden maskgct SPEC 6; VampNet's: golden vampnet SPEC 7. The mask rate is the curve that decoding
+follows (`audiogen.decoding.schedule.mask_rate`). All randomness comes from the generator or the seed that is passed in.
 Shapes: B batch, K levels, T frames (of the padded batch), V vocab_size.
 """
 
@@ -123,13 +123,38 @@ def _after_prompt(prompt: Tensor, frames: int) -> Tensor:
     return torch.arange(frames) >= prompt[:, None]
 
 
-def masked_cross_entropy(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+def sobol(batch: int, step: int, seed: int) -> Tensor:
+    """What share of each item a training step shows, [B] in 0..1 (VampNet's r).
+
+    A scrambled Sobol sequence over all items of all steps, which covers 0..1 more evenly than independent draws.
+    """
+    sequence = torch.quasirandom.SobolEngine(1, scramble=True, seed=seed)
+    return sequence.fast_forward(step * batch).draw(batch)[:, 0]
+
+
+def draw_cell_mask(shown: Tensor, levels: int, frames: int, generator: Generator, condition_levels: int = 0) -> Tensor:
+    """VampNet: cells of all levels together, each hidden with probability cos(shown * pi / 2).
+
+    Args:
+        shown: [B] in 0..1, from `sobol`; 0 hides everything.
+        condition_levels: the first levels, which are never hidden.
+    Returns:
+        [B, K, T] bool, True = hidden from the model.
+    """
+    rate = mask_rate(1 - shown)[:, None, None].expand(-1, levels, frames)
+    mask = torch.bernoulli(rate, generator=generator).bool()
+    mask[:, :condition_levels] = False
+    return mask
+
+
+def masked_cross_entropy(logits: Tensor, targets: Tensor, mask: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """Mean negative log-likelihood over the cells of `mask`, in float32; 0 when there are none.
 
     Args:
         logits: [B, K, T, V].
         targets: [B, K, T] int64, the true codes.
         mask: [B, K, T] bool, the cells that count.
+        label_smoothing: share of the target that is spread evenly over the vocabulary.
     """
-    total = F.cross_entropy(logits[mask].float(), targets[mask], reduction="sum")
+    total = F.cross_entropy(logits[mask].float(), targets[mask], reduction="sum", label_smoothing=label_smoothing)
     return total / mask.sum().clamp(min=1)
