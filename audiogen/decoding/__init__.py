@@ -4,7 +4,7 @@ from audiogen.decoding.condition import NO_CONDITION, Condition
 from audiogen.decoding.confidence import Confidence
 from audiogen.decoding.decoder import MaskedModel, decode
 from audiogen.decoding.guidance import Guidance
-from audiogen.decoding.noise import ItemNoise, Noise, NoNoise, StreamNoise
+from audiogen.decoding.noise import GridNoise, ItemNoise, Noise, NoNoise, StreamNoise
 from audiogen.decoding.plan import Plan, Stage
 from audiogen.decoding.sampling import Sampling
 from audiogen.decoding.schedule import Linear, cosine, linear, stretched
@@ -14,6 +14,7 @@ __all__ = [
     "NO_CONDITION",
     "Condition",
     "Confidence",
+    "GridNoise",
     "Guidance",
     "ItemNoise",
     "Linear",

@@ -105,6 +105,8 @@ def _passes(
     valid = condition["valid"][:, None] if "valid" in condition else torch.ones_like(target)
     units = ranks.any_in_unit(target, stage.span)
     total = units.flatten(1).sum(dim=1)
+    if stage.schedule_total is not None:
+        total = torch.full_like(total, stage.schedule_total)
     codes = codes.clone()  # from here on, each step hands out its own grid
     codes[:, stage.levels] = codes[:, stage.levels].masked_fill(target, model.mask_token)  # a second stage starts anew
     condition = model.prepare(codes, mask, condition, stage)
@@ -179,7 +181,7 @@ def _rank(confidence: Tensor, cells: Tensor, units: Tensor, stage: Stage, index:
 
 
 def _counts(stage: Stage, index: int, total: Tensor, masked: Tensor) -> Tensor:
-    """How many units of each item stay masked after this pass, [B]."""
+    """How many units of each item stay masked after this pass, [B]; the schedule is a share of `total` [B]."""
     counts = masked_counts(stage.schedule, index, stage.steps, total)
     if index < stage.steps - 1 and stage.fix_each_step:
         counts = torch.minimum(counts, masked.flatten(1).sum(dim=1) - 1)

@@ -13,6 +13,8 @@ from audiogen.errors import InputError
 
 TINY = 1e-10
 """Keeps both logarithms finite, as in the reference MaskGCT."""
+SMALLEST_UNIFORM = 1e-20
+"""The same for `GridNoise`, as in the reference VampNet."""
 
 
 class Noise(Protocol):
@@ -51,6 +53,34 @@ class StreamNoise:
     def gumbel(self, places: Tensor, choices: int | None = None) -> Tensor:
         """As in `Noise`."""
         return gumbel_of(_uniform(int(places.sum()), choices, self.generator))
+
+
+class GridNoise:
+    """One generator for the whole batch that draws for every cell of a stage: frame by frame, level by level in each.
+
+    So does the reference VampNet, for known cells too: `places` [B, K, T] only choose what is handed out. Its tokens
+    come from exponential noise, as in torch.multinomial, its rankings from uniform noise.
+    """
+
+    def __init__(self, generator: Generator):
+        self.generator = generator
+
+    def gumbel(self, places: Tensor, choices: int | None = None) -> Tensor:
+        """As in `Noise`."""
+        batch, levels, frames = places.shape
+        if choices is None:
+            noise = -self.uniform((batch, frames, levels)).clamp(min=SMALLEST_UNIFORM).log()
+        else:
+            noise = self.exponential((batch, frames, levels, choices))
+        return -noise.transpose(1, 2).to(places.device)[places].log()
+
+    def uniform(self, shape: tuple[int, ...]) -> Tensor:
+        """The generator's next numbers from 0..1."""
+        return torch.rand(shape, generator=self.generator, device=self.generator.device)
+
+    def exponential(self, shape: tuple[int, ...]) -> Tensor:
+        """The generator's next numbers of the standard exponential distribution."""
+        return torch.empty(shape, device=self.generator.device).exponential_(generator=self.generator)
 
 
 class NoNoise:

@@ -20,6 +20,11 @@ class Stage:
     """Decoder passes, unless everything is fixed earlier."""
     schedule: Schedule = cosine
     """Share of the stage's units that stay masked, by progress."""
+    schedule_total: int | None = None
+    """Units that `schedule` is a share of, the same for every item; None: those that the item has to generate.
+
+    The reference VampNet takes the mask tokens of the whole batch, so that items influence each other.
+    """
     span: int = 1
     """Frames that are fixed and masked together; spans start at multiples of it."""
     keep_one_masked: bool = False
@@ -35,6 +40,8 @@ class Stage:
             raise InputError(f"Stage: expected one or more different levels from 0, got {self.levels}.")
         if self.steps < 1 or self.span < 1:
             raise InputError(f"Stage: expected steps and span of 1 or more, got {self.steps} and {self.span}.")
+        if self.schedule_total is not None and self.schedule_total < 1:
+            raise InputError(f"Stage: expected schedule_total of 1 or more, or None, got {self.schedule_total}.")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ KNOBS = {
     "levels": [({"levels": (1, 0)}, {})],
     "steps": [({"steps": 1}, {}), ({"steps": 8}, {})],
     "schedule": [({"schedule": linear}, {})],
+    "schedule_total": [({"schedule_total": 3 * FRAMES}, {})],
     "span": [({"span": 3}, {})],
     "keep_one_masked": [({"keep_one_masked": True}, {"steps": 60})],
     "fix_each_step": [({"fix_each_step": True}, {"steps": 60})],

@@ -173,6 +173,7 @@ def test_condition_errors_are_named():
         lambda: Stage(levels=(-1,)),
         lambda: Stage(levels=(0,), steps=0),
         lambda: Stage(levels=(0,), span=0),
+        lambda: Stage(levels=(0,), schedule_total=0),
         lambda: Sampling(top_k=-1),
         lambda: Sampling(top_p=0.0),
         lambda: Sampling(top_fraction=1.1),
