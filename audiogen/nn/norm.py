@@ -21,3 +21,17 @@ class AdaptiveRMSNorm(nn.Module):
         exact = hidden.float()
         normed = exact * torch.rsqrt(exact.square().mean(dim=-1, keepdim=True) + EPS)
         return self.to_weight(vector)[:, None] * normed.type_as(hidden)
+
+
+class RMSNorm(nn.Module):
+    """Root-mean-square norm with a learned gain per number (Zhang & Sennrich 2019, arXiv:1910.07467)."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """[..., D] -> [..., D]: computed in float32, returned in the type of the gain."""
+        exact = hidden.float()
+        normed = exact * torch.rsqrt(exact.square().mean(dim=-1, keepdim=True) + EPS)
+        return (self.weight.float() * normed).to(self.weight.dtype)
