@@ -18,6 +18,7 @@ __all__ = ["LOADERS", "assign_weights", "load", "models", "read_safetensors", "r
 LOADERS = {
     "maskgct": "audiogen.checkpoints.maskgct:load_maskgct",
     "nano-codec": "audiogen.checkpoints.nano:load_nano_codec",
+    "nano-codec-music": "audiogen.checkpoints.nano:load_nano_codec",
     "nano-tts": "audiogen.checkpoints.nano:load_tts",
     "durations": "audiogen.checkpoints.nano:load_part",
     "text-to-semantic": "audiogen.checkpoints.nano:load_part",

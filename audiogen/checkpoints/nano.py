@@ -7,7 +7,7 @@ four, the codec's name, the phones the models know, and the decoding plan that w
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from audiogen.checkpoints.save import save_model, without_header
 from audiogen.checkpoints.weights import assign_weights, read_safetensors
 from audiogen.codecs import Codec, load_codec
 from audiogen.codecs.nano import NanoCodec, NanoCodecConfig
+from audiogen.codecs.nano_music import NanoMusicCodec, NanoMusicCodecConfig
 from audiogen.codecs.semantic import SemanticCodec, SemanticCodecConfig
 from audiogen.conditioning.text import PHONES
 from audiogen.decoding import Linear, Plan
@@ -42,6 +43,11 @@ PARTS = {
     "tokenizer": ("semantic-codec", SemanticCodec, SemanticCodecConfig),
 }
 """Name in the file -> model_type of the folder that training writes, class, and class of its sizes."""
+NANO_CODECS: dict[str, tuple[Callable[[Any], Codec], type]] = {
+    "nano-codec": (NanoCodec, NanoCodecConfig),
+    "nano-codec-music": (NanoMusicCodec, NanoMusicCodecConfig),
+}
+"""model_type -> class, and class of its sizes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,14 +121,19 @@ class NanoTTS:
         return self.t2s.mask_emb.weight.device
 
 
-def load_nano_codec(folder: str | Path, device: str = "cpu") -> NanoCodec:
-    """The codec in `folder`.
+def load_nano_codec(folder: str | Path, device: str = "cpu") -> Codec:
+    """The bundled codec, or one like it, in `folder`.
 
     Raises:
-        InputError: a file is missing, damaged, or of another size.
+        InputError: a file is missing, damaged, or of another size or kind.
     """
     folder = Path(folder)
-    codec = NanoCodec(from_plain(NanoCodecConfig, without_header(_config(folder)), str(folder / "config.json")))
+    config = _config(folder)
+    kind = config.get("model_type")
+    if kind not in NANO_CODECS:
+        raise InputError(f"{folder}: expected a codec of type {', '.join(NANO_CODECS)}, got {kind!r}. Name another.")
+    make, sizes = NANO_CODECS[kind]
+    codec = make(from_plain(sizes, without_header(config), str(folder / "config.json")))
     assign_weights(codec, read_safetensors(folder / "model.safetensors"), folder / "model.safetensors")
     return codec.eval().to(device)
 
@@ -240,8 +251,7 @@ def pack(
         InputError: a folder is missing, or of another kind.
     """
     out = Path(out)
-    network = load_nano_codec(codec)
-    made = save_model(network, "nano-codec", asdict(network.config), out / CODEC_NAME, half_type(network.state_dict()))
+    made = pack_codec(codec, out / CODEC_NAME)
     folders = {"durations": durations, "t2s": t2s, "s2a": s2a, "tokenizer": tokenizer}
     parts = nn.ModuleDict({name: _part(Path(folder), PARTS[name][0]) for name, folder in folders.items()})
     plan = decoding if isinstance(decoding, SpeechDecoding) else from_plain(SpeechDecoding, decoding or {}, "decoding")
@@ -250,6 +260,13 @@ def pack(
     voice = save_model(parts, "nano-tts", config, out / TTS_NAME, half_type(parts.state_dict()))
     load_tts(voice)  # what is packed can be read
     return made, voice
+
+
+def pack_codec(source: str | Path, folder: Path) -> Path:
+    """The codec of a training folder, in half precision, as `folder`."""
+    network, config = load_nano_codec(source), _config(Path(source))
+    weights = half_type(network.state_dict())
+    return save_model(network, config["model_type"], without_header(config), folder, weights)
 
 
 def _part(folder: Path, model_type: str) -> nn.Module:

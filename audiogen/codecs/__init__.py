@@ -59,6 +59,7 @@ CODECS: dict[str, CodecEntry] = {
     "dac-44khz": CodecEntry("audiogen.codecs.dac:Dac", "dac", "descript/dac_44khz"),
     "maskgct-acoustic": CodecEntry("audiogen.codecs.acoustic:AcousticCodec", "maskgct", "amphion/MaskGCT"),
     "maskgct-semantic": CodecEntry("audiogen.codecs.semantic:SemanticCodec", "maskgct", "amphion/MaskGCT"),
+    "nano-codec-music": CodecEntry("audiogen.codecs.nano_music:NanoMusicCodec", "nano-codec-music"),
     "nano-codec-speech": CodecEntry("audiogen.codecs.nano:NanoCodec", "nano-codec"),
 }
 """Every codec by name."""

@@ -166,7 +166,7 @@ class NanoCodec(Codec):
         self.synth = HarmonicSynth(config.sample_rate, HarmonicDecoder.N_FFT, config.hop_length // 4)
 
     @classmethod
-    def load(cls, name: str, source: Path) -> "NanoCodec":
+    def load(cls, name: str, source: Path) -> Codec:
         """The codec in the folder `source`, or the folder of the file `source`."""
         from audiogen.checkpoints.nano import load_nano_codec
 

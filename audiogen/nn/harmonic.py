@@ -9,13 +9,9 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
-from audiogen.nn.vocos import ISTFT
-
-NOISE_SAMPLES = 1 << 18
-"""Length of the noise table that decoding reads in a circle: 10.9 s at 24 kHz, longer than an ear remembers noise."""
+from audiogen.nn.shaping import SpectralShaper
 
 
 @dataclass(frozen=True)
@@ -38,19 +34,8 @@ class Gains:
     """[B, F, T] real, positive."""
 
 
-class HarmonicSynth(nn.Module):
+class HarmonicSynth(SpectralShaper):
     """`Source` and `Gains` to samples, by multiplication in the short-time Fourier domain."""
-
-    noise_table: Tensor
-
-    def __init__(self, sample_rate: int, n_fft: int, hop_length: int):
-        super().__init__()
-        self.sample_rate = sample_rate
-        self.hop_length = hop_length
-        self.n_fft = n_fft
-        self.istft = ISTFT(n_fft, hop_length)
-        table = torch.randn(NOISE_SAMPLES, generator=torch.Generator().manual_seed(0))
-        self.register_buffer("noise_table", table, persistent=False)
 
     def cycles(self, pitch: Tensor, voicing: Tensor, start: Tensor) -> Tensor:
         """The pulses' phase after each sample [B, S] in cycles, float64, from `start` [B] and per-sample pitch [B, S].
@@ -60,10 +45,6 @@ class HarmonicSynth(nn.Module):
         total = start[:, None] + (pitch.double() / self.sample_rate).cumsum(-1)
         unvoiced = torch.where(voicing < 0.5, total, torch.zeros_like(total))
         return total - unvoiced.cummax(-1).values
-
-    def noise(self, start: int, num_samples: int) -> Tensor:
-        """Samples `start` … of the endless noise, [num_samples]: the same position gives the same sample."""
-        return self.noise_table[(torch.arange(num_samples, device=self.noise_table.device) + start) % NOISE_SAMPLES]
 
     def per_sample(self, frames: Tensor) -> Tensor:
         """[B, T] -> [B, S], linear between frame centres, constant beyond the first and last."""
@@ -89,16 +70,6 @@ class HarmonicSynth(nn.Module):
         kernel = (torch.where(peak, 2 * count + 1, kernel) - 1) / 2 + share * (2 * (count + 1) * half).cos()
         return voicing * kernel / ((count + share.square()) / 2).sqrt()
 
-    def spectrum(self, samples: Tensor) -> Tensor:
-        """Samples [B, S] -> [B, F, T] complex."""
-        frames = F.pad(samples, (self.edge, self.edge)).unfold(-1, self.n_fft, self.hop_length) * self.istft.window
-        return torch.fft.rfft(frames).transpose(1, 2)
-
-    @property
-    def edge(self) -> int:
-        """Samples by which the first and the last window reach over the ends."""
-        return (self.n_fft - self.hop_length) // 2
-
     def excite(self, pitch: Tensor, voicing: Tensor, cycles: Tensor, start: int) -> tuple[Tensor, Tensor, Tensor]:
         """Pulses and noise for samples `start` … of a signal, from pitch and voicing per sample [B, S].
 
@@ -118,8 +89,3 @@ class HarmonicSynth(nn.Module):
     def shape(self, pulses: Tensor, noise: Tensor, gains: Gains) -> Tensor:
         """Pulses and noise [B, S] -> samples [B, S]; beyond both ends there is silence."""
         return self.istft(self.spectrum(pulses) * gains.harmonic + self.spectrum(noise) * gains.noise)
-
-    @property
-    def context(self) -> int:
-        """Frames on each side that a frame's samples depend on in `shape`: windows in, windows out."""
-        return 2 * -(-self.edge // self.hop_length)
