@@ -14,7 +14,7 @@ from audiogen.codecs.nano import NanoCodec, NanoCodecConfig
 from audiogen.nn.harmonic import Source
 from audiogen.training.codebooks import UsageRecord
 from audiogen.training.fit import FitConfig, StepData, Task, fit, step_generator
-from audiogen.training.losses import MultiScaleMel
+from audiogen.training.losses import MultiScaleSpectrum
 from audiogen.training.pitch import FRAME_RATE
 
 logger = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ class CodecTask(Task[NanoCodec]):
     def __init__(self, config: CodecTraining):
         super().__init__(NanoCodec(config.model), config.fit)
         self.training_config = config
-        self.mel = MultiScaleMel(config.model.sample_rate)
+        self.mel = MultiScaleSpectrum(config.model.sample_rate)
         self.usage = UsageRecord(config.model.levels, config.model.vocab_size)
 
     def loss(self, batch: Crops, generator: torch.Generator) -> dict[str, Tensor]:

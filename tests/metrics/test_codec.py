@@ -11,7 +11,7 @@ import torch
 from audiogen.audio import Audio
 from audiogen.codecs import CODECS
 from audiogen.errors import InputError
-from audiogen.metrics.codec import MEL_BANDS, compare, fit, log_mel, mel_distance, pesq, si_sdr, stoi
+from audiogen.metrics.codec import MEL_BANDS, compare, fit, log_mel, mel_distance, mel_loss, pesq, si_sdr, stoi
 
 HAS_PESQ = find_spec("pesq") is not None
 NEEDS_PESQ = pytest.mark.skipif(not HAS_PESQ, reason="the one package that needs a C compiler")
@@ -31,6 +31,16 @@ def syllables(seconds: float = 2.0, rate: int = 16_000) -> Audio:
 
 def plus(audio: Audio, other: Audio, gain: float = 1.0) -> Audio:
     return Audio(audio.samples + gain * other.samples, audio.sample_rate)
+
+
+def test_mel_loss_is_that_of_audiotools():
+    from audiotools import AudioSignal
+    from audiotools.metrics.spectral import MelSpectrogramLoss
+
+    one, other = noise(level=0.1), noise(level=0.02, seed=1)
+    signals = [AudioSignal(audio.samples[None], audio.sample_rate) for audio in (other, one)]
+    assert mel_loss(one, other) == pytest.approx(float(MelSpectrogramLoss()(*signals)), rel=1e-4)
+    assert mel_loss(one, one) == 0
 
 
 def test_mel_distance_is_the_gain_in_db():

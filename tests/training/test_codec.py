@@ -5,7 +5,7 @@ import torch
 from audiogen.codecs.nano import NanoCodecConfig
 from audiogen.training.codec import CodecTask, CodecTraining, Crops, Recording, crop, draw_crops
 from audiogen.training.fit import FitConfig, step_generator
-from audiogen.training.losses import MultiScaleMel
+from audiogen.training.losses import MultiScaleSpectrum
 
 SMALL = NanoCodecConfig(
     dim=32, intermediate_dim=64, encoder_layers=(1, 1), decoder_layers=(1, 1), levels=2, vocab_size=32
@@ -60,7 +60,7 @@ def test_shares_decide_which_set_is_drawn() -> None:
 
 
 def test_mel_loss_is_zero_on_equal_sounds_and_a_decibel_figure_on_gain() -> None:
-    mel = MultiScaleMel(24000)
+    mel = MultiScaleSpectrum(24000)
     audio = hum(0.5, 140.0).audio[None]
     assert float(mel(audio, audio)) == 0.0
     louder = mel(audio * 2, audio)

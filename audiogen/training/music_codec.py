@@ -1,0 +1,149 @@
+"""Training of the bundled music codec (`audiogen.codecs.nano_music`): spectral, frequency and quantiser losses."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from audiogen.audio import FORMATS, Audio
+from audiogen.checkpoints.save import save_model
+from audiogen.codecs.nano_music import NanoMusicCodec, NanoMusicCodecConfig
+from audiogen.errors import InputError
+from audiogen.nn.sinusoids import Analysis, Partials
+from audiogen.training.codebooks import UsageRecord
+from audiogen.training.fit import FitConfig, StepData, Task, fit, step_generator
+from audiogen.training.losses import MultiScaleSpectrum
+
+logger = logging.getLogger(__name__)
+
+SCALES = ((128, 10), (256, 24), (512, 60), (1024, 90), (2048, 140))
+"""Windows and mel bands: as many as there are without empty ones."""
+LINEAR_SCALES = ((512, 0), (2048, 0))
+"""Single frequencies: without them, mel bands over 2 kHz would take steady tones for noise."""
+FLOOR = 1e-5
+"""That of audiotools' mel loss: silence counts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MusicCodecTraining:
+    """What one training run of the codec is made of."""
+
+    fit: FitConfig = field(default_factory=lambda: FitConfig(steps=6000))
+    model: NanoMusicCodecConfig = field(default_factory=NanoMusicCodecConfig)
+    batch_size: int = 16
+    seconds: float = 0.96
+    """Length of a training crop, a whole number of code frames."""
+    shares: dict[str, float] = field(default_factory=dict)
+    """How often each training folder is drawn from, by its name; 1 for those that are not here."""
+    gain_db: tuple[float, float] = (-14.0, 4.0)
+    """What a crop's level is changed by."""
+    mel_weight: float = 5.0
+    linear_weight: float = 2.0
+    frequency_weight: float = 1.0
+    """Per width of a band."""
+
+
+def read_clips(folder: Path, sample_rate: int) -> list[Tensor]:
+    """All sound files of a folder, mixed to mono, as int16 [S].
+
+    Raises:
+        InputError: there is none.
+    """
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in FORMATS)
+    if not paths:
+        raise InputError(f"{folder}: expected sound files ({', '.join(FORMATS)}), got none. Check the path.")
+    clips = [Audio.read(path).mono().resample(sample_rate).samples[0] for path in paths]
+    return [(clip.clamp(-1, 1) * 32767).short() for clip in clips]
+
+
+def crop(clip: Tensor, start: int, samples: int) -> Tensor:
+    """`samples` from `start`, zero-padded, float."""
+    piece = clip[start : start + samples].float() / 32767
+    return F.pad(piece, (0, samples - len(piece)))
+
+
+def draw_crops(
+    sets: list[list[Tensor]], shares: list[float], config: MusicCodecTraining, generator: torch.Generator
+) -> Tensor:
+    """[B, S] random pieces: the set by its share, the clip evenly, place and level evenly."""
+    samples = round(config.seconds * config.model.sample_rate)
+    pieces = []
+    for choice in torch.multinomial(torch.tensor(shares), config.batch_size, replacement=True, generator=generator):
+        clips = sets[int(choice)]
+        clip = clips[int(torch.randint(len(clips), (), generator=generator))]
+        start = int(torch.randint(max(1, len(clip) - samples + 1), (), generator=generator))
+        low, high = config.gain_db
+        gain = 10 ** ((low + (high - low) * float(torch.rand((), generator=generator))) / 20)
+        pieces.append(crop(clip, start, samples) * gain)
+    return torch.stack(pieces)
+
+
+class MusicCodecTask(Task[NanoMusicCodec]):
+    """Wires codec, losses and the revival of unused codes."""
+
+    def __init__(self, config: MusicCodecTraining):
+        super().__init__(NanoMusicCodec(config.model), config.fit)
+        self.training_config = config
+        self.mel = MultiScaleSpectrum(config.model.sample_rate, SCALES, FLOOR)
+        self.linear = MultiScaleSpectrum(config.model.sample_rate, LINEAR_SCALES, FLOOR)
+        self.usage = UsageRecord(config.model.levels, config.model.vocab_size)
+
+    def loss(self, batch: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        codec, config = self.network, self.training_config
+        with torch.autocast(batch.device.type, enabled=False):
+            found = codec.encoder.analysis(batch)
+        hidden = codec.encoder(batch, found)
+        with torch.autocast(batch.device.type, enabled=False):
+            hidden = hidden.float()
+            if self.training:
+                self.usage.revive(codec.quantizer, hidden, self.global_step, generator)
+            quantized = codec.quantizer(hidden, generator=generator)
+        if self.training:
+            self.usage.count(quantized.codes)
+        raw = codec.decoder(quantized.quantized)
+        with torch.autocast(batch.device.type, enabled=False):
+            partials, gains = codec.unpack(raw)
+            frequency = frequency_error(partials, found, codec.synth.bank.widths)
+            noise = torch.randn(batch.shape, generator=generator).to(batch.device)
+            audio = codec.synth(partials, gains, noise)
+            mel, linear = self.mel(audio, batch), self.linear(audio, batch)
+        loss = (
+            config.mel_weight * mel
+            + config.linear_weight * linear
+            + config.frequency_weight * frequency
+            + quantized.loss * codec.levels
+        )
+        return {"loss": loss, "mel": mel, "linear": linear, "frequency": frequency, "quantizer": quantized.loss}
+
+
+def frequency_error(partials: Partials, found: Analysis, widths: Tensor) -> Tensor:
+    """Mean distance of the sinusoids from the tones that were found, in widths of the band; loud tones count more."""
+    target = found.deviation.repeat_interleave(2, dim=-1)  # 100 Hz -> 200 Hz
+    weight = found.magnitude.sqrt().repeat_interleave(2, dim=-1)
+    error = (partials.deviation - target).abs() / widths[:, None]
+    return (error * weight).sum() / weight.sum().clamp(min=1e-6)
+
+
+def train(config: MusicCodecTraining, train_audio: Sequence[Path], dev_audio: Path, exp_dir: Path) -> Path:
+    """Train on the sound files of `train_audio` and write `exp_dir`/model; goes on where a killed run stopped."""
+    torch.manual_seed(config.fit.seed)
+    rate = config.model.sample_rate
+    sets = [read_clips(folder, rate) for folder in train_audio]
+    shares = [config.shares.get(folder.name, 1.0) for folder in train_audio]
+    validation = validation_crops(read_clips(dev_audio, rate), config)
+
+    def batch_at(step: int) -> Tensor:
+        return draw_crops(sets, shares, config, step_generator(config.fit.seed, step))
+
+    codec = fit(MusicCodecTask(config), StepData(batch_at, validation, config.fit.steps), exp_dir)
+    return save_model(codec, "nano-codec-music", asdict(config.model), exp_dir / "model")
+
+
+def validation_crops(clips: list[Tensor], config: MusicCodecTraining) -> list[Tensor]:
+    """The first two seconds of up to 32 clips, in batches of 8 [B, S]."""
+    samples = 2 * config.model.sample_rate
+    return list(torch.stack([crop(clip, 0, samples) for clip in clips[:32]]).split(8))

@@ -1,0 +1,96 @@
+"""The music codec learns: a batch is reproduced better after a few updates, and every loss says what it claims."""
+
+import math
+
+import pytest
+import torch
+
+from audiogen.audio import Audio
+from audiogen.codecs.nano_music import NanoMusicCodecConfig
+from audiogen.errors import InputError
+from audiogen.nn.sinusoids import Analysis, Partials, band_widths
+from audiogen.training.fit import FitConfig, step_generator
+from audiogen.training.losses import MultiScaleSpectrum
+from audiogen.training.music_codec import (
+    MusicCodecTask,
+    MusicCodecTraining,
+    crop,
+    draw_crops,
+    frequency_error,
+    read_clips,
+    train,
+)
+
+SMALL = NanoMusicCodecConfig(
+    dim=32, intermediate_dim=64, encoder_layers=(1, 1), decoder_layers=(1, 1), levels=2, vocab_size=32
+)
+CONFIG = MusicCodecTraining(
+    fit=FitConfig(steps=25, precision="32-true"), model=SMALL, batch_size=2, seconds=0.48, gain_db=(0.0, 0.0)
+)
+
+
+def chord(*hertz: float, seconds: float = 1.0) -> torch.Tensor:
+    time = torch.arange(int(seconds * 32000)) / 32000
+    audio = torch.stack([torch.sin(2 * math.pi * one * time) for one in hertz]).sum(0) * 0.1
+    return (audio * 32767).short()
+
+
+def test_training_lowers_every_loss_on_a_small_batch():
+    torch.manual_seed(0)
+    task = MusicCodecTask(CONFIG)
+    optimizer = torch.optim.AdamW(task.parameters(), lr=3e-3)
+    batch = draw_crops([[chord(220, 277, 330), chord(110, 700)]], [1.0], CONFIG, step_generator(0, 0))
+    first = None
+    for step in range(25):
+        losses = task.loss(batch, step_generator(1, step))
+        first = first or {name: float(value) for name, value in losses.items()}
+        optimizer.zero_grad()
+        losses["loss"].backward()
+        optimizer.step()
+    for name in ("loss", "mel", "linear", "frequency"):
+        assert float(losses[name]) < 0.9 * first[name], name
+
+
+def test_level_and_place_of_crops_follow_the_generator():
+    config = MusicCodecTraining(fit=FitConfig(steps=1), batch_size=4, seconds=0.1)
+    draw = lambda seed: draw_crops([[chord(300)], [chord(500)]], [1.0, 1.0], config, step_generator(0, seed))  # noqa: E731
+    assert torch.equal(draw(0), draw(0))
+    assert not torch.equal(draw(0), draw(1))
+    peaks = draw(0).abs().amax(1)
+    assert len(peaks.unique()) == 4, "every crop has its own level"
+    assert torch.equal(crop(chord(300, seconds=0.01), 0, 640)[320:], torch.zeros(320)), "beyond the end: silence"
+
+
+def test_frequency_error_is_in_widths_and_weighs_by_loudness():
+    widths = band_widths().float()
+    found = Analysis(torch.zeros(1, len(widths), 3), torch.zeros(1, len(widths), 3))
+    found.magnitude[0, 5] = 1.0
+    partials = Partials(torch.zeros(1, len(widths), 6), torch.zeros(1, len(widths), 6))
+    partials.deviation[0, 5] = widths[5] / 2
+    partials.deviation[0, 6] = widths[6]
+    assert float(frequency_error(partials, found, widths)) == pytest.approx(0.5)
+
+
+def test_linear_scales_tell_a_chord_from_a_cluster():
+    audio = chord(3000).float()[None] / 32767
+    near = chord(3100).float()[None] / 32767
+    mel, linear = (MultiScaleSpectrum(32000, ((2048, bands),)) for bands in (40, 0))
+    assert float(linear(near, audio)) > 2 * float(mel(near, audio))
+
+
+def test_train_writes_a_codec_that_loads(tmp_path):
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for index, hertz in enumerate((200.0, 300.0)):
+        Audio(chord(hertz).float() / 32767, 32000).save(folder / f"{index}.flac")
+    assert len(read_clips(folder, 32000)) == 2
+    config = MusicCodecTraining(fit=FitConfig(steps=2, precision="32-true"), model=SMALL, batch_size=2, seconds=0.48)
+    model = train(config, [folder], folder, tmp_path / "exp")
+    from audiogen.codecs import load_codec
+
+    assert load_codec(model).levels == 2
+
+
+def test_a_folder_without_sound_is_refused(tmp_path):
+    with pytest.raises(InputError, match="expected sound files"):
+        read_clips(tmp_path, 32000)
