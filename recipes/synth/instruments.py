@@ -9,6 +9,7 @@ from recipes.synth.voice import (
     Samples,
     Voice,
     below_nyquist,
+    between,
     brightness,
     coloured,
     cycles,
@@ -21,7 +22,6 @@ from recipes.synth.voice import (
     overtones,
     saw,
     sine,
-    square,
     times,
 )
 
@@ -113,7 +113,7 @@ class Synth(Voice):
         hertz, length = frequency(pitch), seconds + 0.08
         phase = cycles(hertz, length, rate)
         bright = brightness(hertz, self.cutoff + self.sweep * velocity * fall(length, rate, self.half_life), rate)
-        tone = (1 - self.squareness) * saw(phase, bright) + self.squareness * square(phase, bright)
+        tone = between(phase, self.squareness, bright)
         return velocity * tone * envelope(seconds, rate, 0.003, 0.2, 0.7, 0.08)
 
 
@@ -149,7 +149,7 @@ class Lead(Voice):
         hertz, length = frequency(pitch), seconds + 0.1
         phase = cycles(hertz, length, rate, self.vibrato)
         bright = brightness(hertz, self.cutoff, rate)
-        tone = (1 - self.squareness) * saw(phase, bright) + self.squareness * square(phase, bright)
+        tone = between(phase, self.squareness, bright)
         return velocity * tone * envelope(seconds, rate, 0.01, 0.1, 0.8, 0.1)
 
 

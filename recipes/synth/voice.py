@@ -91,6 +91,12 @@ def square(phase: Samples, brightness: Samples | float) -> Samples:
     return saw(phase, brightness) - 0.5 * saw(2 * phase % 1, np.square(brightness))
 
 
+def between(phase: Samples, squareness: float, brightness: Samples | float) -> Samples:
+    """[S]: a sawtooth at `squareness` 0, a square wave at 1."""
+    one, other = saw(phase, brightness), square(phase, brightness)
+    return one + np.float32(squareness) * (other - one)
+
+
 def overtones(phase: Samples, amplitudes: Sequence[float], brightness: Samples | float = 1.0) -> Samples:
     """[S]: the sum of the harmonics with these amplitudes, from the fundamental up, each times brightness^h."""
     z = (brightness * np.exp(np.complex64(2j * math.pi) * phase)).astype(np.complex64)
