@@ -19,6 +19,9 @@ LOADERS = {
     "maskgct": "audiogen.checkpoints.maskgct:load_maskgct",
     "nano-codec": "audiogen.checkpoints.nano:load_nano_codec",
     "nano-codec-music": "audiogen.checkpoints.nano:load_nano_codec",
+    "nano-vamp": "audiogen.checkpoints.vampnet:load_vamp",
+    "vampnet": "audiogen.checkpoints.vampnet:load_vampnet",
+    "vampnet-official": "audiogen.checkpoints.vampnet:load_vamp",
     "nano-tts": "audiogen.checkpoints.nano:load_tts",
     "durations": "audiogen.checkpoints.nano:load_part",
     "text-to-semantic": "audiogen.checkpoints.nano:load_part",
@@ -40,7 +43,8 @@ def load(name_or_dir: str | Path, device: str = "cpu") -> Any:
 
     Args:
         name_or_dir: a bundled model's name, a folder with config.json and model.safetensors, a folder laid out as the
-            official `amphion/MaskGCT` repository, or the name of such a repository that is in the Hugging Face cache.
+            official `amphion/MaskGCT` or `hugggof/vampnet` repository, or the name of such a repository that is in the
+            Hugging Face cache.
         device: where its weights go.
     Raises:
         InputError: unknown name, files that are missing or damaged, or no such device.
@@ -87,9 +91,11 @@ def _model_type(folder: Path) -> str:
     if not path.is_file():
         if (folder / "maskgct.json").is_file() or (folder / "t2s_model").is_dir():
             return "maskgct"
+        if (folder / "coarse.pth").is_file() or (folder / "c2f.pth").is_file():
+            return "vampnet-official"
         raise InputError(
-            f"expected a model in {folder}, got no config.json there, nor the folders of the official MaskGCT. "
-            "Point to the folder that holds them."
+            f"expected a model in {folder}, got no config.json there, nor the official files of MaskGCT or "
+            "VampNet. Point to the folder that holds them."
         )
     try:
         model_type = json.loads(path.read_text(encoding="utf-8"))["model_type"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from audiogen.checkpoints import models as bundled
 from audiogen.codecs import CODECS
 
-OFFICIAL = {"amphion/MaskGCT": "maskgct"}
+OFFICIAL = {"amphion/MaskGCT": "maskgct", "hugggof/vampnet": "vampnet-official"}
 """Hugging Face repositories that `load` reads -> model type; codecs are in `CODECS`."""
 
 

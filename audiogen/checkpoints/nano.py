@@ -5,19 +5,18 @@ file, whose tensors begin with `durations.`, `t2s.`, `s2a.` or `tokenizer.`, and
 four, the codec's name, the phones the models know, and the decoding plan that was tuned for them.
 """
 
-import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from audiogen.checkpoints.folders import codec_beside, half_type, read_config
 from audiogen.checkpoints.save import save_model, without_header
 from audiogen.checkpoints.weights import assign_weights, read_safetensors
-from audiogen.codecs import Codec, load_codec
+from audiogen.codecs import Codec
 from audiogen.codecs.nano import NanoCodec, NanoCodecConfig
 from audiogen.codecs.nano_music import NanoMusicCodec, NanoMusicCodecConfig
 from audiogen.codecs.semantic import SemanticCodec, SemanticCodecConfig
@@ -128,7 +127,7 @@ def load_nano_codec(folder: str | Path, device: str = "cpu") -> Codec:
         InputError: a file is missing, damaged, or of another size or kind.
     """
     folder = Path(folder)
-    config = _config(folder)
+    config = read_config(folder)
     kind = config.get("model_type")
     if kind not in NANO_CODECS:
         raise InputError(f"{folder}: expected a codec of type {', '.join(NANO_CODECS)}, got {kind!r}. Name another.")
@@ -141,7 +140,7 @@ def load_nano_codec(folder: str | Path, device: str = "cpu") -> Codec:
 def load_part(folder: str | Path, device: str = "cpu") -> nn.Module:
     """One of the four models, from the folder that its training wrote."""
     folder = Path(folder)
-    config = _config(folder)
+    config = read_config(folder)
     for model_type, make, sizes in PARTS.values():
         if model_type == config.get("model_type"):
             with torch.device("meta"):
@@ -160,7 +159,7 @@ def load_tts(folder: str | Path, device: str = "cpu") -> NanoTTS:
     """
     folder = Path(folder)
     path = folder / "config.json"
-    config = without_header(_config(folder))
+    config = without_header(read_config(folder))
     if missing := [name for name in (*PARTS, "codec", "phones", "decoding") if name not in config]:
         raise InputError(f"{path}: expected {', '.join(missing)}, got a file without. Pack the voice again.")
     _check_phones(config["phones"], path)
@@ -173,17 +172,11 @@ def load_tts(folder: str | Path, device: str = "cpu") -> NanoTTS:
     whole.eval().to(device)
     system = NanoTTS(
         **modules,
-        codec=_codec_of(folder, config["codec"], device),
+        codec=codec_beside(folder, config["codec"], device),
         decoding=from_plain(SpeechDecoding, config["decoding"], f"{path}: decoding"),
     )
     _check_system(system, path)
     return system
-
-
-def _codec_of(folder: Path, name: str, device: str) -> Codec:
-    """From the folder beside `folder`: what `pack` wrote belongs together."""
-    beside = folder.resolve().parent / name
-    return load_codec(beside if beside.is_dir() else name, device)
 
 
 def _check_phones(phones: Sequence[str], path: Path) -> None:
@@ -214,21 +207,6 @@ def _check_system(system: NanoTTS, path: Path) -> None:
             f"got {system.codec.vocab_size}. Use the codec that this voice was trained on."
         )
     system.codec.use_levels(levels)
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(
-            f"expected a model's config.json in {folder}, got: {error.strerror}. Check the path."
-        ) from error
-    except ValueError as error:
-        raise InputError(f"expected JSON in {path}, got: {error}. Fetch the file again.") from error
-    if not isinstance(config, dict):
-        raise InputError(f"expected a JSON object in {path}, got a {type(config).__name__}. Fetch the file again.")
-    return config
 
 
 def pack(
@@ -264,29 +242,13 @@ def pack(
 
 def pack_codec(source: str | Path, folder: Path) -> Path:
     """The codec of a training folder, in half precision, as `folder`."""
-    network, config = load_nano_codec(source), _config(Path(source))
+    network, config = load_nano_codec(source), read_config(Path(source))
     weights = half_type(network.state_dict())
     return save_model(network, config["model_type"], without_header(config), folder, weights)
 
 
 def _part(folder: Path, model_type: str) -> nn.Module:
-    found = _config(folder).get("model_type")
+    found = read_config(folder).get("model_type")
     if found != model_type:
         raise InputError(f"{folder}: expected a model of type {model_type}, got {found!r}. Check the order of folders.")
     return load_part(folder)
-
-
-def half_type(tensors: Mapping[str, Tensor]) -> torch.dtype:
-    """float16 or bfloat16: the one that changes the numbers less; float16 is finer, bfloat16 reaches further."""
-    return min((torch.float16, torch.bfloat16), key=lambda dtype: round_trip_error(tensors, dtype))
-
-
-def round_trip_error(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> float:
-    """The largest change of a tensor, as a share of its root mean square; infinite where a number does not fit."""
-    worst = 0.0
-    for tensor in tensors.values():
-        if tensor.is_floating_point() and tensor.any():
-            whole = tensor.double()
-            error = (whole - tensor.to(dtype).double()).square().mean().sqrt() / whole.square().mean().sqrt()
-            worst = max(worst, float(error) if math.isfinite(error) else math.inf)
-    return worst

@@ -92,6 +92,17 @@ class Codec(ABC, nn.Module):
     def streamer(self) -> Streamer:
         """A new stream decoder, independent of all others."""
 
+    def codebooks(self) -> Tensor:
+        """The vectors that codes stand for: raw codebook rows [K, V, E] of the levels in use.
+
+        Raises:
+            InputError: this codec has no table with one row of E numbers per code on every level.
+        """
+        raise InputError(
+            f"{type(self).__name__}: expected a codec with one table of rows per level, which this is not. "
+            "Use dac-44khz, vampnet-codec or a nano codec."
+        )
+
     @torch.no_grad()
     def encode_long(self, audio: Tensor, block: float = 30.0, context: float = 2.0) -> Tensor:
         """`encode` for audio of any length: in blocks of `block` seconds, each heard with `context` seconds around it.

@@ -120,5 +120,9 @@ class Dac(Codec):
         audio: Tensor = self.decoder(self.quantizer.from_codes(codes)[0])
         return audio
 
+    def codebooks(self) -> Tensor:
+        rows = [quantizer.codebook.weight for quantizer in self.quantizer.quantizers[: self.levels]]
+        return torch.stack(rows).detach()
+
     def streamer(self) -> Streamer:
         return WindowedStreamer(self, *self.context)

@@ -202,6 +202,10 @@ class NanoCodec(Codec):
         source, gains, _ = self.decoder.unpack(self.decoder(self.quantizer.embed(codes)))
         return self.synth(source, gains)[:, None]
 
+    def codebooks(self) -> Tensor:
+        """[K, V, codebook_dim]."""
+        return torch.stack([level.codebook.weight for level in self.quantizer.first(self.levels)]).detach()
+
     def streamer(self) -> "NanoStreamer":
         return NanoStreamer(self)
 

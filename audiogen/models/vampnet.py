@@ -19,6 +19,7 @@ square of the difference: 0.5 %) of float32; norms, the residual sum and the pos
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -177,7 +178,7 @@ class Transformer(nn.Module):
 
     def bias(self, relative: Tensor) -> Tensor:
         """Relative positions [B, T, T] -> what is added to the scores, [B, H, T, T] float32."""
-        return self.layers[0].self_attn.relative_attention_bias(relative)
+        return cast(Block, self.layers[0]).self_attn.relative_attention_bias(relative)
 
     def forward(self, hidden: Tensor, bias: Tensor) -> Tensor:
         """[B, T, D] -> [B, T, D]. What the blocks add is summed up in float32, also where they compute in less."""
@@ -197,7 +198,7 @@ class Classifier(nn.Module):
 
     def forward(self, hidden: Tensor, rows: Sequence[int]) -> Tensor:
         """[B, T, D] and k places among the predicted levels -> logits [B, k, T, V], V adjacent in memory."""
-        layer = self.layers[0]
+        layer = cast(WeightNormConv1d, self.layers[0])
         direction = layer.weight_v.float()
         weight = layer.weight_g.float() * direction / direction.norm(dim=(1, 2), keepdim=True)
         weight = weight[..., 0].view(*self.shape, -1).transpose(0, 1)[list(rows)]
@@ -288,13 +289,13 @@ class VampNet(nn.Module):
     def prepare(self, codes: Tensor, mask: Tensor, condition: Condition, stage: Stage) -> Condition:
         """`condition` with the position bias [B, H, T, T], which is the same in every pass; -inf hides padding."""
         self._check_grid(codes, condition)
-        relative = distances(codes.shape[2], codes.device)[None]
-        circular, valid = condition["circular"], condition["valid"] if "valid" in condition else None
+        valid = condition["valid"] if "valid" in condition else torch.ones_like(codes[:, 0], dtype=torch.bool)
+        relative, circular = distances(codes.shape[2], codes.device)[None], condition["circular"]
         if circular.any():
-            length = torch.full_like(circular, codes.shape[2], dtype=torch.int64) if valid is None else valid.sum(1)
-            relative = torch.where(circular[:, None, None], wrapped(relative, length[:, None, None]), relative)
+            around = wrapped(relative, valid.sum(dim=1)[:, None, None])
+            relative = torch.where(circular[:, None, None], around, relative)
         bias = self.transformer.bias(relative)
-        if valid is not None:
+        if not valid.all():
             bias = bias.masked_fill(~valid[:, None, None], -math.inf)
         return condition.update({"bias": bias.expand(len(codes), -1, -1, -1)})
 

@@ -12,14 +12,13 @@ from tiny_voice import DECODING, LEVELS, train_nothing
 
 import audiogen.checkpoints as checkpoints
 from audiogen.checkpoints import load
+from audiogen.checkpoints.folders import half_type, round_trip_error
 from audiogen.checkpoints.nano import (
     AcousticDecoding,
     NanoTTS,
     SemanticDecoding,
     SpeechDecoding,
-    half_type,
     pack,
-    round_trip_error,
 )
 from audiogen.codecs import load_codec
 from audiogen.codecs.nano import NanoCodec
