@@ -61,6 +61,7 @@ CODECS: dict[str, CodecEntry] = {
     "maskgct-semantic": CodecEntry("audiogen.codecs.semantic:SemanticCodec", "maskgct", "amphion/MaskGCT"),
     "nano-codec-music": CodecEntry("audiogen.codecs.nano_music:NanoMusicCodec", "nano-codec-music"),
     "nano-codec-speech": CodecEntry("audiogen.codecs.nano:NanoCodec", "nano-codec"),
+    "vampnet-codec": CodecEntry("audiogen.codecs.lac:Lac", "lac", "hugggof/vampnet"),
 }
 """Every codec by name."""
 

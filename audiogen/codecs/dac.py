@@ -80,11 +80,19 @@ class Dac(Codec):
             self.quantizer = layers.ResidualVectorQuantize(
                 latent_dim, config.levels, config.vocab_size, config.codebook_dim
             )
-            self.decoder = layers.Decoder(latent_dim, config.decoder_dim, list(config.decoder_rates))
+            self.decoder = self.make_decoder(config, latent_dim)
         for layer in self.decoder.modules():
             if isinstance(layer, nn.ConvTranspose1d):
                 layer.output_padding = (layer.stride[0] % 2,)
         self.context = reach(self.decoder, config.hop_length)
+
+    @staticmethod
+    def make_decoder(config: DacConfig, latent_dim: int) -> nn.Module:
+        """Vectors [B, D, T] -> audio [B, 1, S]; the only part in which `lac.Lac` differs."""
+        decoder: nn.Module = need("dac.model.dac", "codecs").Decoder(
+            latent_dim, config.decoder_dim, list(config.decoder_rates)
+        )
+        return decoder
 
     @classmethod
     def load(cls, name: str, source: Path) -> "Dac":
