@@ -8,6 +8,7 @@ Shapes: B batch, K levels of the codec, k levels of a model, T frames, V vocab_s
 
 import math
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -201,7 +202,8 @@ class VampNetPipeline:
     @torch.no_grad()
     def decode(self, codes: Tensor) -> list[Audio]:
         """Codes [B, k, T], any number of first levels, to sound; a mask token sounds as code 0, not as silence."""
-        codec = self.system.codec
+        codec = copy(self.system.codec)  # the same weights, with levels of its own
+        codec.use_levels(codes.shape[1])
         sound = codec.decode(codes.masked_fill(codes == codec.vocab_size, 0))
         return [Audio(samples.cpu(), codec.sample_rate) for samples in sound]
 
