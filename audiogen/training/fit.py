@@ -99,7 +99,9 @@ class Task(lightning.LightningModule, Generic[NetworkT]):
         raise AssertionError("a subclass defines the loss")
 
     def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
-        losses = self.loss(batch, step_generator(self.config.seed + 1, self.global_step))
+        generator = step_generator(self.config.seed + 1, self.global_step)
+        torch.manual_seed(generator.initial_seed())  # dropout draws from the global generators
+        losses = self.loss(batch, generator)
         self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()})
         return losses["loss"]
 

@@ -8,8 +8,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Generator
 
-from audiogen.training.fit import FitConfig, learning_rate_share
+from audiogen.checkpoints import restricted_load
+from audiogen.models.vampnet import VampNet, VampNetConfig
+from audiogen.training.fit import FitConfig, StepData, fit, learning_rate_share
 from audiogen.training.masking import draw_cell_mask, masked_cross_entropy, sobol
+from audiogen.training.vamp import VampBatch, VampTask, VampTraining
 
 PARTS = {"coarse": 1700, "c2f": 1701, "coarse_lora_finetune": 1702}
 """Group of the fixtures -> seed of its masks."""
@@ -76,3 +79,87 @@ def test_loss_is_the_reference_loss(golden):
     torch.testing.assert_close(sharp, tensors["loss/loss_nosmooth"], atol=1e-5, rtol=0)
     loss.backward()
     torch.testing.assert_close(logits.grad[:, 0].transpose(1, 2), tensors["loss/grad"], atol=1e-7, rtol=0)
+
+
+class Watched(VampTask):
+    """Training as it is, with a record of what the reference recorded."""
+
+    def __init__(self, network, config):
+        super().__init__(network, config)
+        self.seen = []
+
+    def loss(self, batch, generator):
+        self.seen.append({"rate": self.trainer.optimizers[0].param_groups[0]["lr"]})
+        losses = super().loss(batch, generator)
+        self.seen[-1]["loss"] = float(losses["loss"].detach())
+        return losses
+
+    def on_before_optimizer_step(self, optimizer):
+        norms = [parameter.grad.norm() for parameter in self.parameters() if parameter.grad is not None]
+        self.seen[-1]["gradient"] = float(torch.stack(norms).norm())
+
+
+@pytest.fixture(scope="module")
+def codebooks(folder):
+    weights = restricted_load(folder / "models/codec_lac.pth")["state_dict"]
+    return torch.stack([weights[f"quantizer.quantizers.{level}.codebook.weight"] for level in range(14)])
+
+
+def tiny(folder, codebooks, name):
+    """The reference's tiny model of that name, without dropout."""
+    official = restricted_load(folder / f"models/{name}.pth")
+    sizes = official["metadata"]["kwargs"]
+    config = VampNetConfig(
+        levels=sizes["n_codebooks"],
+        condition_levels=sizes["n_conditioning_codebooks"],
+        vocab_size=sizes["vocab_size"],
+        dim=sizes["embedding_dim"],
+        layers=sizes["n_layers"],
+        heads=sizes["n_heads"],
+        dropout=0.0,
+    )
+    network = VampNet(config, codebooks[: config.levels])
+    network.load_state_dict(official["state_dict"])
+    return network
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_four_training_steps_are_those_of_the_reference(golden, folder, codebooks, part, tmp_path):
+    tensors, cases = golden
+    case = cases[part]
+    network = tiny(folder, codebooks, part.partition("_")[0])
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    config = VampTraining(
+        fit=FitConfig(
+            steps=len(STEPS),
+            learning_rate=noam_peak(case["noam"]),
+            schedule="noam",
+            warmup=case["noam"]["warmup"],
+            betas=(0.9, 0.999),
+            gradient_clip=case["grad_clip"],
+            average=0.0,
+            precision="32-true",
+        ),
+        model=network.config,
+        trained="adapters" if "lora" in part else "reference",
+    )
+
+    def batch_at(step):
+        codes, mask = (tensors[f"{part}/step{step}/{name}"] for name in ("z", "mask"))
+        mask = mask.bool()
+        mask[:, : network.config.condition_levels] = False
+        return VampBatch(codes.long(), mask)
+
+    task = Watched(network, config)
+    fit(task, StepData(batch_at, [], len(STEPS)), tmp_path)
+    for step, seen in enumerate(task.seen):
+        want = cases[f"{part}/step{step}"]
+        assert seen["rate"] == pytest.approx(want["lr"], rel=1e-6)
+        assert seen["loss"] == pytest.approx(want["loss_f64"], abs=1e-5)
+        assert seen["gradient"] == pytest.approx(want["grad_norm"], rel=1e-5)
+    after = network.state_dict()
+    for name in case["changed"]:
+        assert not torch.equal(after[name], before[name]), name
+        torch.testing.assert_close(after[name], tensors[f"{part}/final/{name}"], atol=5e-5, rtol=0)
+    for name in case["unchanged"]:
+        assert torch.equal(after[name], before[name]), name
