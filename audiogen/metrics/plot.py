@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 RANGE_DB = 80
 """What is this far below the loudest point of all sounds is drawn black."""
 
+KEPT, GENERATED = "#31446b", "#4fd1c5"
+"""Colours of cells; none of the second is in the colours of a spectrogram."""
+
 
 def save_spectrograms(path: str | Path, sounds: Mapping[str, Audio]) -> Path:
     """One row per sound, titled by its name: waveform above, mel spectrogram below; all with the same colours.
@@ -57,6 +60,44 @@ def save_speech(path: str | Path, audio: Audio, trace: Trace) -> Path:
     grid.set_yticklabels(["semantic", *(f"level {level}" for level in range(len(steps) - 1))])
     figure.colorbar(image, ax=grid, label="fixed in pass")
     return _save(figure, path)
+
+
+def plot_prompt(path: str | Path, mask: Tensor, frame_rate: float) -> Path:
+    """What a prompt keeps (dark) and leaves to be generated (light): a row per level, level 0 on top.
+
+    Args:
+        mask: [K, T] bool, True = to be generated.
+        frame_rate: Hz.
+    Raises:
+        InputError: `path` is no .png or cannot be written, or matplotlib is not installed.
+    """
+    figure = _figure(path, 1.2 + 0.25 * len(mask))
+    axes = figure.subplots()
+    duration = mask.shape[-1] / frame_rate
+    axes.set(xlim=(0, duration), ylim=(len(mask) - 0.5, -0.5), yticks=range(len(mask)))
+    axes.set(xlabel="seconds", ylabel="level", title=f"{float((~mask).float().mean()):.0%} of the codes are kept")
+    axes.set_facecolor(KEPT)
+    draw_mask(axes, mask, frame_rate)
+    return _save(figure, path)
+
+
+def draw_mask(axes: "Axes", mask: Tensor, frame_rate: float, opacity: float = 1.0) -> None:
+    """Tint the cells to be generated, over the whole height of what is on `axes`; what is kept shows through.
+
+    Args:
+        axes: x in seconds, limits set; level 0 is drawn at its top.
+        mask: [K, T] bool, True = to be generated.
+        frame_rate: Hz.
+        opacity: 1 hides what lies below; 0.5 tints a spectrogram.
+    """
+    from matplotlib.colors import to_rgba
+
+    image = torch.zeros(*mask.shape, 4)
+    image[mask] = torch.tensor(to_rgba(GENERATED, opacity))
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    extent = (0, mask.shape[-1] / frame_rate, bottom, top)
+    axes.imshow(image.numpy(), origin="upper", extent=extent, aspect="auto", interpolation="nearest")
+    axes.set(xlim=(left, right), ylim=(bottom, top))
 
 
 def _figure(path: str | Path, height: float) -> "Figure":

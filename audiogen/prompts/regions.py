@@ -83,7 +83,7 @@ class Inpaint(Prompt):
     fourth beat.
     """
 
-    regions: tuple[tuple[float, float], ...]
+    regions: Sequence[tuple[float, float]]
     unit: Unit = "seconds"
     example: ClassVar[str] = "inpaint(1.5-2, 3-4.25)"
 

@@ -114,7 +114,8 @@ class _Parser:
                 arguments.setdefault("regions", []).append(value if isinstance(value, tuple) else (value, value))
             elif name is None or name in arguments:
                 self.position = place
-                raise self._wrong(f"no more than {', '.join(fields) or 'nothing'} in {prompt.name()}(), each once")
+                known = f"{', '.join(fields)}, each once" if fields else "no argument"
+                raise self._wrong(f"{known} in {prompt.name()}()")
             else:
                 arguments[name] = value
         return arguments
