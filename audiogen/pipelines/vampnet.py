@@ -88,6 +88,8 @@ def generate(
         noise: the random numbers, restarted where the settings have a seed.
     Returns:
         [B, k, T] int64.
+    Raises:
+        InputError: codes, mask and model do not fit together, or a setting has no meaning.
     """
     if settings.seed is not None:
         noise.generator.manual_seed(settings.seed)
@@ -217,6 +219,8 @@ class VampNetPipeline:
             mask: [B, K, T] bool, True = to be generated.
         Returns:
             Codes [B, K, T]; masked codes of the coarse levels [B, k, T].
+        Raises:
+            InputError: codes and mask do not fit together.
         """
         model = self.system.coarse
         _check_mask(codes, mask)
@@ -240,6 +244,8 @@ class VampNetPipeline:
             mask: [B, K, T] bool, True = to be generated; None: all fine levels. Coarse levels are kept in any case.
         Returns:
             Codes and masked codes [B, K, T].
+        Raises:
+            InputError: codes and mask do not fit together, or have more levels than the model.
         """
         model, frames, size = self.system.fine, codes.shape[-1], self.frames(self.fine_seconds)
         codes = F.pad(codes, (0, -frames % size, 0, max(model.config.levels - codes.shape[1], 0)))
@@ -274,6 +280,8 @@ class VampNetPipeline:
             time_stretch: every frame is repeated as often, and what is added is generated.
         Returns:
             Codes and masked codes [batch, K, T * time_stretch].
+        Raises:
+            InputError: more than one item, a count below 1, or a mask that does not fit the codes.
         """
         _check_mask(codes, mask)
         if len(codes) > 1 or min(batch, feedback_steps, time_stretch) < 1:
