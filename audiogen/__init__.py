@@ -3,6 +3,7 @@
 `import audiogen` is light: a name is imported when it is first used.
 
     audiogen.TTS()          text in, speech out
+    audiogen.Vamp()         music in, variations of it out, each a Take
     audiogen.Audio          samples with their sample rate
     audiogen.load(name)     a model from its name or directory
     audiogen.load_codec(name)   a codec from its name or directory
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from audiogen.codecs import load_codec
     from audiogen.codecs.base import Codec
     from audiogen.errors import InputError
+    from audiogen.pipelines.take import Take
     from audiogen.pipelines.tts import TTS
+    from audiogen.pipelines.vamp import Vamp
 
 __version__ = "0.1.0"
 
@@ -29,6 +32,8 @@ _HOME = {
     "InputError": "audiogen.errors",
     "ModelInfo": "audiogen.checkpoints.catalogue",
     "TTS": "audiogen.pipelines.tts",
+    "Take": "audiogen.pipelines.take",
+    "Vamp": "audiogen.pipelines.vamp",
     "load": "audiogen.checkpoints",
     "load_codec": "audiogen.codecs",
     "list_models": "audiogen.checkpoints.catalogue",
@@ -41,6 +46,8 @@ __all__ = [
     "Codec",
     "InputError",
     "ModelInfo",
+    "Take",
+    "Vamp",
     "__version__",
     "list_models",
     "load",

@@ -1,6 +1,6 @@
 """Pictures of sound: waveforms, mel spectrograms and decoding traces in one PNG, drawn without a display."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,11 +54,28 @@ def save_speech(path: str | Path, audio: Audio, trace: Trace) -> Path:
     mel = log_mel(audio)
     _draw_wave(wave, audio, f"speech ({audio.sample_rate} Hz)")
     _draw_mel(spectrum, audio, mel, float(mel.max()))
-    steps = trace.step[0].float().masked_fill(trace.step[0] < 0, float("nan"))
-    image = grid.imshow(steps.numpy(), aspect="auto", interpolation="nearest", cmap="viridis")
-    grid.set(xlabel="code frame", yticks=range(len(steps)))
-    grid.set_yticklabels(["semantic", *(f"level {level}" for level in range(len(steps) - 1))])
-    figure.colorbar(image, ax=grid, label="fixed in pass")
+    _draw_trace(grid, trace, ["semantic", *(f"level {level}" for level in range(trace.step.shape[1] - 1))])
+    grid.set(xlabel="code frame")
+    return _save(figure, path)
+
+
+def save_vamp(path: str | Path, audio: Audio, trace: Trace) -> Path:
+    """Mel spectrogram, and under it on the same axis the grid: kept cells white, others by the pass that fixed them.
+
+    Args:
+        trace: [1, K, T]; the frames are spread over the whole length of `audio`.
+    Raises:
+        InputError: `path` is no .png or cannot be written, or matplotlib is not installed.
+    """
+    figure = _figure(path, 6.4)
+    spectrum, grid = figure.subplots(2, 1, sharex=True)
+    mel = log_mel(audio)
+    _draw_mel(spectrum, audio, mel, float(mel.max()))
+    kept = float((trace.step < 0).float().mean())
+    spectrum.set(title=f"vamp ({audio.sample_rate} Hz)", xlabel="")
+    levels = trace.step.shape[1]
+    _draw_trace(grid, trace, [f"level {level}" for level in range(levels)], (0, audio.duration, levels - 0.5, -0.5))
+    grid.set(title=f"{kept:.0%} of the codes kept (white)", xlabel="seconds")
     return _save(figure, path)
 
 
@@ -127,6 +144,17 @@ def _draw_mel(axes: "Axes", sound: Audio, mel: Tensor, loudest: float) -> None:
     )
     axes.set(xlim=(0, sound.duration), ylabel="mel band", xlabel="seconds")
     axes.figure.colorbar(image, ax=axes, label="dB")
+
+
+def _draw_trace(
+    axes: "Axes", trace: Trace, names: Sequence[str], extent: tuple[float, float, float, float] | None = None
+) -> None:
+    """A row per level, early passes dark; codes that were given are left white. `extent` as in matplotlib."""
+    steps = trace.step[0].float().masked_fill(trace.step[0] < 0, float("nan"))
+    image = axes.imshow(steps.numpy(), aspect="auto", interpolation="nearest", cmap="viridis", extent=extent)
+    axes.set(yticks=range(len(names)))
+    axes.set_yticklabels(names)
+    axes.figure.colorbar(image, ax=axes, label="fixed in pass")
 
 
 def _save(figure: "Figure", path: str | Path) -> Path:
