@@ -21,6 +21,11 @@ class Card:
     """What it was trained on, with licence and consent."""
     provenance: str = ""
     """What of a run was not made by its commands: given with `--set`, since it is true of that run alone."""
+    legend: str = (
+        "Brackets are 95 % intervals. `recordings` is the original speech, `codec` the same through the codec, `tts` "
+        "synthesised text; error rates by pocketsphinx."
+    )
+    """What the names in the table of figures mean."""
     limits: str = ""
     """What it cannot do, and what it must not be used for."""
     tags: tuple[str, ...] = ("text-to-speech",)
@@ -57,8 +62,7 @@ def render_card(folder: Path, name: str, card: Card, section: Section, recipe: s
         "```sh\n" + "\n".join(commands) + "\n```",
         card.provenance,
         "## Measured\n\n" + "\n".join(score_table(section.scores)),
-        "Brackets are 95 % intervals. `recordings` is the original speech, `codec` the same through the codec, `tts` "
-        "synthesised text; error rates by pocketsphinx.",
+        card.legend,
         f"## Limits\n\n{card.limits}" if card.limits else "",
     ]
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"

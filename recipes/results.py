@@ -6,6 +6,7 @@ A score file is `<set>.<system>.json`, as the scoring stage writes it. The page 
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,18 @@ COLUMNS = {
     "stoi": "STOI",
     "pesq": "PESQ-wb",
     "bad": "bad utterances",
+    "mel_loss": "mel distance",
+    "si_sdr": "SI-SDR (dB)",
+    "frechet": "Fréchet distance",
+    "copied": "codes copied",
+    "tempo_kept": "tempo within 3 %",
+    "onset_f": "onset F",
+    "seconds": "s per 10 s",
 }
 """Figure of a score file -> heading, in the order of the table; the others follow by name."""
 
 SYSTEMS = ("recordings", "codec", "tts")
-"""In the order of the table: from the best that can be reached on."""
+"""In the order of the table: from the best that can be reached on. Others follow by name, numbers in it by size."""
 
 SEAL = "<!-- written by the results stage, do not edit; sha256 of the lines above: "
 
@@ -48,8 +56,8 @@ class Score:
 
     set: str
     system: str
-    """One of SYSTEMS."""
     utterances: int
+    """How many were scored; of music, clips."""
     figures: dict[str, Figure]
 
     def write(self, path: Path) -> None:
@@ -75,13 +83,13 @@ class Section:
 def read_section(folder: Path, runs: Mapping[str, Record]) -> Section:
     """The score files in `folder`, which is `exp/<tag>/score`."""
     scores = [Score.read(path) for path in folder.glob("*.json")]
-    scores.sort(key=lambda score: (score.set, SYSTEMS.index(score.system)))
+    scores.sort(key=lambda score: (score.set, _place(score.system)))
     return Section(tag=folder.parent.name, scores=scores, runs=runs)
 
 
-def render(title: str, introduction: str, sections: Sequence[Section]) -> str:
+def render(title: str, introduction: str, sections: Sequence[Section], items: str = "utterances") -> str:
     """The page: for each conf the figures, and the command and revision of each stage; sealed."""
-    note = "Brackets are 95 % intervals: bootstrap over utterances."
+    note = f"Brackets are 95 % intervals: bootstrap over {items}."
     parts = [f"# {title}\n\n{introduction.strip()} {note}\n", *(_render_section(section) for section in sections)]
     body = "\n".join(parts)
     return f"{body}{SEAL}{_digest(body)} -->\n"
@@ -126,6 +134,12 @@ def check_results(path: Path) -> None:
             f"{path}: expected the page that the results stage wrote, got one that was edited by hand. "
             "Restore it, or write it anew: ./run.sh --stage results --force."
         )
+
+
+def _place(system: str) -> tuple[int, list[str | int]]:
+    """What systems are sorted by."""
+    known = SYSTEMS.index(system) if system in SYSTEMS else len(SYSTEMS)
+    return known, [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", system)]
 
 
 def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
