@@ -139,6 +139,31 @@ def tts(
 
 
 @app.command()
+def demo(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where the page is: http://127.0.0.1:PORT")] = 7860,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets in the whole network.")] = "127.0.0.1",
+    model: Annotated[str, typer.Option(help="Model that vamps: name or folder; see `audiogen models`.")] = "nano-vamp",
+    voice: Annotated[str, typer.Option(help="Voice that speaks: name or folder; see `audiogen models`.")] = "nano-tts",
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+    device: Device = "cpu",
+) -> None:
+    """Open a page in the browser: vamp loops, and speak."""
+    from audiogen.extras import need
+
+    need("gradio", "demo")
+    from audiogen.serving.demo.app import serve
+    from audiogen.serving.demo.config import DemoConfig
+
+    def ready(url: str) -> None:
+        typer.echo(f"audiogen: the demo is at {url} (Ctrl-C ends it)", err=True)
+
+    serve(
+        lambda folder: DemoConfig(folder=folder, model=model, voice=voice, device=device),
+        host=host, port=port, browser=browser, ready=ready,
+    )  # fmt: skip
+
+
+@app.command()
 def models(as_json: AsJson = False) -> None:
     """List what can be loaded by name."""
     from dataclasses import asdict
