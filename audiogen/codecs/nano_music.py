@@ -35,13 +35,13 @@ class NanoMusicCodecConfig:
     """Hz."""
     hop_length: int = 640
     """Samples per code frame: 50 Hz at 32 kHz. A multiple of 4."""
-    levels: int = 12
+    levels: int = 8
     vocab_size: int = 1024
-    """Codes per level; 12 levels of 1024 at 50 Hz are 6 kbps."""
+    """Codes per level; 8 levels of 1024 at 50 Hz are 4 kbps."""
     codebook_dim: int = 8
     dim: int = 192
     """Width of the networks and of the quantised vectors."""
-    intermediate_dim: int = 576
+    intermediate_dim: int = 448
     encoder_layers: tuple[int, int] = (2, 2)
     """ConvNeXt blocks at 100 Hz and at 50 Hz."""
     decoder_layers: tuple[int, int] = (3, 3)
@@ -169,7 +169,7 @@ def hold_last(partials: Partials) -> Partials:
 
 
 class NanoMusicCodec(Codec):
-    """Music at 32 kHz, mono, as 12 levels of 1024 codes at 50 Hz (6 kbps)."""
+    """Music at 32 kHz, mono, as 8 levels of 1024 codes at 50 Hz (4 kbps)."""
 
     channels = 1
 

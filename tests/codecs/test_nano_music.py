@@ -8,12 +8,12 @@ from audiogen.codecs.nano_music import NanoMusicCodec, NanoMusicCodecConfig
 def test_default_sizes():
     codec = NanoMusicCodec(NanoMusicCodecConfig()).eval()
     assert (codec.sample_rate, codec.frame_rate, codec.hop_length) == (32000, 50, 640)
-    assert codec.bitrate == 6000, "12 levels of 10 bits, 50 times a second"
+    assert codec.bitrate == 4000, "8 levels of 10 bits, 50 times a second"
     assert sum(parameter.numel() for parameter in codec.parameters()) < 4e6
     codes = codec.encode(torch.randn(1, 1, 32000) * 0.1)
-    assert codes.shape == (1, 12, 50)
+    assert codes.shape == (1, 8, 50)
     assert codec.decode(codes).shape == (1, 1, 32000)
-    assert codec.codebooks().shape == (12, 1024, 8)
+    assert codec.codebooks().shape == (8, 1024, 8)
     codec.use_levels(4)
     assert codec.bitrate == 2000
     assert codec.codebooks().shape == (4, 1024, 8)
