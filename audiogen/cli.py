@@ -27,6 +27,8 @@ codec_app = typer.Typer(help="Audio to codes and back.", no_args_is_help=True, r
 eval_app = typer.Typer(help="Measure models.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(codec_app, name="codec")
 app.add_typer(eval_app, name="eval")
+finetune_app = typer.Typer(help="Teach a model your own sounds.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(finetune_app, name="finetune")
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -139,6 +141,76 @@ def tts(
 
 
 @app.command()
+def vamp(
+    source: Annotated[str, typer.Argument(help="Sound file.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Sound file to write; its settings go beside it.")
+    ] = ...,  # type: ignore[assignment]
+    prompt: Annotated[str | None, typer.Option(help='What to keep, for example "periodic(7) & levels(3)".')] = None,
+    preset: Annotated[str | None, typer.Option(help="A prompt by name: small, medium, large, timbre, ...")] = None,
+    region: Annotated[list[str] | None, typer.Option(help="Seconds to make anew, as 1.5-2; may be repeated.")] = None,
+    loop: Annotated[bool, typer.Option("--loop", help="Let the end flow into the start.")] = False,
+    variations: Annotated[int, typer.Option(min=1, help="How many: out-1.wav, out-2.wav, ...")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same sound.")] = 0,
+    steps: Annotated[int | None, typer.Option(min=1, help="Decoder passes: more is slower.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Above 1 is bolder, below 1 more usual.")] = None,
+    keep_original: Annotated[
+        bool, typer.Option("--keep-original", help="Keep the very samples where nothing is made anew.")
+    ] = False,
+    bars: Annotated[int | None, typer.Option(min=1, help="Use only the first bars of the input.")] = None,
+    feedback: Annotated[int, typer.Option(min=1, help="Rounds, each on the result of the last.")] = 1,
+    pitch: Annotated[float, typer.Option(help="Shift the input by semitones first.")] = 0.0,
+    stretch: Annotated[int, typer.Option(min=1, help="Times as long.")] = 1,
+    top_p: Annotated[float | None, typer.Option(help="Draw from the most probable codes; 1 is off.")] = None,
+    typical_mass: Annotated[float | None, typer.Option(help="Draw from the most typical codes; 1 is off.")] = None,
+    confidence_temperature: Annotated[
+        float | None, typer.Option(help="Randomness of the order in which codes are fixed.")
+    ] = None,
+    greedy_steps: Annotated[int | None, typer.Option(min=0, help="Last passes that draw nothing at random.")] = None,
+    bpm_in_name: Annotated[bool, typer.Option("--bpm-in-name", help="Write out-97bpm.wav.")] = False,
+    plot: Annotated[str | None, typer.Option(help="PNG: spectrogram, mask, order of decoding.")] = None,
+    style: Annotated[str | None, typer.Option(help="Style file of `audiogen finetune vamp`.")] = None,
+    model: Annotated[str, typer.Option(help="Name or folder; see `audiogen models`.")] = "nano-vamp",
+    device: Device = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Make variations of a loop or a song; fill a region; close a loop."""
+    from audiogen.pipelines import vamp_files
+
+    wanted = vamp_files.prompt_of(prompt, preset, region or [], loop)
+    vamp_files.check_targets(output, plot, variations, bpm_in_name)
+    from audiogen.pipelines.vamp import Vamp
+
+    with _progress() as report:
+        takes = Vamp(model, device, style)(
+            source, wanted, steps=steps, temperature=temperature, seed=seed, variations=variations,
+            keep_original=keep_original, bars=bars, feedback=feedback, pitch=pitch, stretch=stretch, top_p=top_p,
+            typical_mass=typical_mass, confidence_temperature=confidence_temperature, greedy_steps=greedy_steps,
+            on_step=lambda done, planned: report("vamping", done / planned),
+        )  # fmt: skip
+    _print_takes(vamp_files.write(takes, output, plot, bpm_in_name), as_json)
+
+
+@app.command()
+def replay(
+    source: Annotated[str, typer.Argument(help="Sound file that `audiogen vamp` wrote, or its .json.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="Sound file to write.")] = ...,  # type: ignore[assignment]
+    input_file: Annotated[str | None, typer.Option("--input", help="The input, if it lies elsewhere now.")] = None,
+    model: Annotated[str | None, typer.Option(help="The model, if it lies elsewhere now.")] = None,
+    device: Device = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Make a vamp again from the settings beside it: on the same machine the same file, bit for bit."""
+    from audiogen.pipelines import vamp_files
+
+    vamp_files.check_targets(output, None, 1, False)
+    from audiogen.pipelines.replay import replay
+
+    take = replay(source, audio=input_file, model=model, device=device)
+    _print_takes(vamp_files.write([take], output, None), as_json)
+
+
+@app.command()
 def demo(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where the page is: http://127.0.0.1:PORT")] = 7860,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets in the whole network.")] = "127.0.0.1",
@@ -206,6 +278,30 @@ def eval_tts(
         _print_json([result.to_json() for result in results])
         return
     _print_table(*table(results))
+
+
+@finetune_app.callback()
+def _finetune() -> None:
+    """Teach a model your own sounds."""
+
+
+@finetune_app.command("vamp")
+def finetune_vamp(
+    folder: Annotated[str, typer.Argument(help="Folder with sound files, of any rate and length.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="Style to write (.safetensors).")] = ...,  # type: ignore[assignment]
+    model: Annotated[str, typer.Option(help="Name or folder; see `audiogen models`.")] = "nano-vamp",
+    steps: Annotated[int, typer.Option(min=1, help="Updates: more is slower and closer to the sounds.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same style.")] = 0,
+    rank: Annotated[int, typer.Option(min=1, help="Size of the style: larger ones learn more.")] = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Make a style for `audiogen vamp` from a folder of sounds. A run that was killed goes on where it was."""
+    from audiogen.checkpoints.weights import read_metadata
+    from audiogen.pipelines.finetune import finetune
+
+    with _progress() as report:
+        style = finetune(folder, output, model=model, steps=steps, seed=seed, rank=rank, on_progress=report)
+    _print_facts({"style": str(style), **read_metadata(style)}, as_json)
 
 
 @codec_app.command("encode")
@@ -303,6 +399,15 @@ def _print_facts(facts: dict[str, Any], as_json: bool) -> None:
     for name, value in facts.items():
         shown = f"{value:.4g}" if isinstance(value, float) else "not defined" if value is None else value
         typer.echo(f"{name:{width}}  {shown}")
+
+
+def _print_takes(takes: list[dict[str, Any]], as_json: bool) -> None:
+    """Facts about every result as JSON; or else only what its user should know."""
+    if as_json:
+        _print_json(takes)
+        return
+    for note in dict.fromkeys(note for take in takes for note in take["notes"]):
+        typer.echo(f"audiogen: {note}", err=True)
 
 
 def _print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

@@ -5,6 +5,8 @@ import torch
 from audiogen.audio import Audio
 from audiogen.metrics.codec import MEL_HOP, MEL_WINDOW, log_mel
 
+NEIGHBOURHOOD = 30.0
+"""Seconds on each side of the seam that are looked at."""
 QUIET = 1.0
 """dB; sounds that change less than this from window to window count as changing this much."""
 
@@ -17,13 +19,16 @@ def seam(audio: Audio) -> float:
     place itself. The figure is the change at the seam divided by the median change inside (at least 1 dB).
 
     1 is a seam like any other place, below 1 a smoother one; a loop that starts with a drum has the attack of that drum
-    there, and is best compared with the figure of its source. Audio shorter than 8 windows has no inside: nan.
+    there, and is best compared with the figure of its source. Inside means up to NEIGHBOURHOOD from the seam. Audio
+    shorter than 8 windows has no inside: nan.
     """
     samples = audio.samples
     if samples.shape[-1] < 8 * MEL_WINDOW:
         return float("nan")
-    middle = samples.shape[-1] // 2 // MEL_HOP  # the frame at which the seam lies after rolling
-    mel = log_mel(Audio(samples.roll(middle * MEL_HOP, dims=-1), audio.sample_rate))
+    most = round(NEIGHBOURHOOD * audio.sample_rate)
+    middle = min(samples.shape[-1] // 2, most) // MEL_HOP  # the frame at which the seam lies
+    end, start = samples[:, -middle * MEL_HOP :], samples[:, : samples.shape[-1] - middle * MEL_HOP][:, :most]
+    mel = log_mel(Audio(torch.cat([end, start], dim=-1), audio.sample_rate))
     half = MEL_WINDOW // 2 // MEL_HOP
     step = (mel[:, half:] - mel[:, :-half]).abs().mean(dim=0)
     change = torch.maximum(step[half:], step[:-half])  # change[i] is that at frame i + half

@@ -44,12 +44,12 @@ def at_loudness(audio: Audio, lufs: float) -> Audio:
 
     Where even limiting cannot make it so loud, it is as loud as it gets, and a log line says so.
     """
-    gain_db, result = 0.0, audio
+    gain_db, result = 0.0, Audio(limit(audio.samples, audio.sample_rate), audio.sample_rate)
     for _ in range(ROUNDS):
         loudness = result.loudness()
         if loudness == -math.inf:
             return audio
-        if abs(lufs - loudness) < CLOSE and float(result.samples.abs().max()) <= PEAK_LIMIT:
+        if abs(lufs - loudness) < CLOSE:
             return result
         gain_db += lufs - loudness
         result = Audio(limit(audio.samples * 10 ** (gain_db / 20), audio.sample_rate), audio.sample_rate)

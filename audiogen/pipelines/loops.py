@@ -4,12 +4,10 @@ Format: RIFF WAVE with the chunks `fmt `, `data` and `smpl` ("Multimedia Program
 1.0", Microsoft and IBM 1991, and its 1994 supplement): samplers and DAWs repeat what lies between the loop points.
 """
 
-import copy
 import json
 import logging
 import os
 import struct
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -64,7 +62,7 @@ def save_take(take: "Take", path: str | Path, *, bpm_in_name: bool = False) -> P
     """See `Take.save`. Each of the two files appears when it is complete, the sidecar first."""
     path = with_bpm(path, take.tempo) if bpm_in_name else Path(path)
     check_take_target(path)
-    _write_sidecar(take.settings, sidecar_of(path))
+    _write_sidecar(take, sidecar_of(path))
     if path.suffix.lower() == ".wav":
         write_wav(take, path)
     else:
@@ -117,15 +115,14 @@ def _write_samples(audio: Audio, file: BinaryIO, path: Path) -> None:
         file.write(integers.view("u1").reshape(-1, 4)[:, :3].tobytes())
 
 
-def _write_sidecar(settings: Mapping[str, Any], path: Path) -> None:
+def _write_sidecar(take: "Take", path: Path) -> None:
     """Settings as JSON; the input's place is written relative to the sidecar's folder, so that both can be moved."""
-    content = copy.deepcopy(dict(settings))
-    if content["input"]["path"] is not None:
-        content["input"]["path"] = Path(os.path.relpath(content["input"]["path"], path.resolve().parent)).as_posix()
+    source = dict(take.settings["input"])
+    if source["path"] is not None:
+        source["path"] = Path(os.path.relpath(source["path"], path.resolve().parent)).as_posix()
+    content = {"format": FORMAT, "input": source, "passes": take.settings["passes"], "result": take.facts}
     with atomic_write(path) as temporary:
-        temporary.write_text(
-            json.dumps({"format": FORMAT, **content}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_sidecar(path: str | Path) -> dict[str, Any]:
@@ -150,10 +147,9 @@ def read_sidecar(path: str | Path) -> dict[str, Any]:
             f"expected the settings of a vamp ({FORMAT}) in {sidecar}, got something else. Name the file that "
             "`audiogen vamp` wrote."
         )
-    try:
-        if content["input"]["path"] is not None:
-            content["input"]["path"] = str((sidecar.parent / content["input"]["path"]).resolve())
-        content["input"]["sha256"], content["passes"][0]["settings"]
-    except (LookupError, TypeError) as error:
-        raise InputError(f"{sidecar}: expected an input and passes, got a file without: {error!r}.") from error
-    return content
+    match content:
+        case {"input": {"path": str() | None, "sha256": str()}, "passes": [_, *_], "result": {"sha256": str()}}:
+            if content["input"]["path"] is not None:
+                content["input"]["path"] = str((sidecar.parent / content["input"]["path"]).resolve())
+            return content
+    raise InputError(f"{sidecar}: expected an input, passes and a result, got a file without. Copy it again.")

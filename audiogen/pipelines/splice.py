@@ -26,9 +26,7 @@ def splice(original: Audio, generated: Audio, frames: Tensor, frame_rate: float,
         circular: the end fades into the start too.
     """
     share = _share(frames, frame_rate, original, circular)
-    mixed = original.samples + (generated.samples - original.samples) * share
-    mixed = torch.where(share == 1, generated.samples, torch.where(share == 0, original.samples, mixed))
-    return Audio(mixed, original.sample_rate)
+    return Audio(torch.lerp(original.samples, generated.samples, share), original.sample_rate)
 
 
 def join(previous: Audio, take: Audio) -> Audio:
@@ -37,7 +35,7 @@ def join(previous: Audio, take: Audio) -> Audio:
     fade = min(round(FADE * take.sample_rate), length // 2)
     rise = torch.sin(torch.arange(fade) / fade * (math.pi / 2)).square()  # flat at the seam: slopes agree there too
     share = torch.cat([rise, torch.ones(length - 2 * fade), rise.flip(0)])
-    return Audio(previous.samples + (take.samples - previous.samples) * share, take.sample_rate)
+    return Audio(torch.lerp(previous.samples, take.samples, share), take.sample_rate)
 
 
 def _share(frames: Tensor, frame_rate: float, audio: Audio, circular: bool) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor
 from audiogen.audio import Audio
 from audiogen.decoding import Trace
 from audiogen.errors import InputError
+from audiogen.pipelines.identity import of_audio
 
 MAX_SEED = 2**62
 LIMITS = {
@@ -125,6 +126,22 @@ class Take(Audio):
         from audiogen.metrics.seam import seam
 
         return seam(self)
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """Measured: what the sidecar says of the result, as plain values."""
+        seam, loudness = self.seam, self.loudness()
+        return {
+            "seed": self.seed,
+            "seconds": round(self.duration, 4),
+            "sample_rate": self.sample_rate,
+            "channels": len(self.samples),
+            "codes": list(self.codes.shape),
+            "generated": round(float(self.mask.float().mean()), 4),
+            "loudness": round(loudness, 2) if math.isfinite(loudness) else None,
+            "seam": round(seam, 3) if math.isfinite(seam) else None,
+            "sha256": of_audio(self),
+        }
 
     @cached_property
     def tempo(self) -> float | None:
