@@ -191,11 +191,12 @@ def _packed(folder: Path, device: str) -> VampSystem:
 
 
 def _official(folder: Path, device: str) -> VampSystem:
-    codec = load_codec("vampnet-codec", device, _published(folder, CODEC_FILE))
-    coarse, fine = (official_network(_published(folder, name)) for name in (COARSE_FILE, FINE_FILE))
+    paths = [_published(folder, name) for name in (COARSE_FILE, FINE_FILE, CODEC_FILE)]
+    coarse, fine = (official_network(path) for path in paths[:2])
     adapter = folder / ADAPTER_FILE
     if adapter.is_file():
         set_adapters(coarse, named_tensors(restricted_load(adapter), adapter), adapter)
+    codec = load_codec("vampnet-codec", device, paths[2])
     return _assembled(codec, _folded(coarse), _folded(fine), VampDecoding(), device, folder)
 
 

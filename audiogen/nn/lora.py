@@ -99,11 +99,12 @@ def set_adapters(module: nn.Module, tensors: Mapping[str, Tensor], source: str |
             f"got {f'{len(strange)} that do not fit (first: {strange[0]})' if strange else 'none'}. "
             "Use an adapter that was made for this model."
         )
-    for name in named:
+    halves = {name: [tensors[f"{name}.{half}"] for half in NAMES] for name in sorted(named)}
+    for name, (first, second) in halves.items():
+        _check_shapes(name, layers[name], first, second, source)
+    for name, pair in halves.items():
         layer = layers[name]
-        first, second = (tensors[f"{name}.{part}"] for part in NAMES)
-        _check_shapes(name, layer, first, second, source)
-        layer.lora_A, layer.lora_B = (nn.Parameter(half.to(layer.weight)) for half in (first, second))
+        layer.lora_A, layer.lora_B = (nn.Parameter(half.to(layer.weight)) for half in pair)
 
 
 def _check_shapes(name: str, layer: LoRALinear, first: Tensor, second: Tensor, source: str | Path) -> None:
