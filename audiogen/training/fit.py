@@ -10,7 +10,9 @@ import logging
 import math
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
@@ -26,6 +28,7 @@ from audiogen.files import atomic_write
 logger = logging.getLogger(__name__)
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
+OnProgress = Callable[[float], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,20 +187,45 @@ def _step(line: str) -> float:
         return math.inf
 
 
-def fit(task: Task[NetworkT], data: StepData, exp_dir: Path) -> NetworkT:
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's tips and lists of devices, and its warnings of what is meant: a folder with a checkpoint."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+        warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
+        yield
+
+
+def training_device() -> torch.device:
+    """Where models are trained: a GPU if there is one.
+
+    Not Lightning's "auto": one device, since batches are drawn by step and a second one would see the same; and no
+    MPS, which lacks the float64 that the codec's phase is summed in.
+    """
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+class _Report(Callback):
+    """Tells a caller the share of the updates that is done."""
+
+    def __init__(self, on_progress: OnProgress, steps: int):
+        self.on_progress, self.steps = on_progress, steps
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.on_progress(trainer.global_step / self.steps)
+
+
+def fit(task: Task[NetworkT], data: StepData, exp_dir: Path, on_progress: OnProgress | None = None) -> NetworkT:
     """Train `task.network` in `exp_dir`, from its last checkpoint if there is one.
 
-    Returns it with the averaged weights that had the lowest `valid/loss`: little data is soon learnt by heart.
+    Args:
+        on_progress: called after every update with the share that is done, in place of Lightning's progress bar.
+    Returns:
+        The network with the averaged weights that had the lowest `valid/loss`: little data is soon learnt by heart.
     """
     exp_dir.mkdir(parents=True, exist_ok=True)
-    config = task.config
-    # not "auto": one device, since batches are drawn by step and a second one would see the same; and no MPS, which
-    # lacks the float64 that the codec's phase is summed in
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     last = exp_dir / "last.ckpt"
-    latest = ModelCheckpoint(
-        dirpath=exp_dir, filename="last", every_n_train_steps=config.checkpoint_every, enable_version_counter=False
-    )
     best = ModelCheckpoint(
         dirpath=exp_dir,
         filename="best",
@@ -205,7 +233,25 @@ def fit(task: Task[NetworkT], data: StepData, exp_dir: Path) -> NetworkT:
         save_on_train_epoch_end=False,
         enable_version_counter=False,
     )
-    trainer = lightning.Trainer(
+    task.train()  # Lightning leaves the mode as it is, and loaded networks are in that of evaluation
+    with _quiet():
+        trainer = _trainer(task.config, exp_dir, best, on_progress)
+        trainer.fit(task, data, ckpt_path=last if last.exists() else None, weights_only=True)
+    if best.best_model_path:
+        checkpoint = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
+        logger.info("kept step %d: valid/loss %.4f", checkpoint["global_step"], float(best.best_model_score or 0))
+        task.load_state_dict(checkpoint["state_dict"])
+    return task.network.eval()
+
+
+def _trainer(
+    config: FitConfig, exp_dir: Path, best: ModelCheckpoint, on_progress: OnProgress | None
+) -> lightning.Trainer:
+    device = training_device()
+    latest = ModelCheckpoint(
+        dirpath=exp_dir, filename="last", every_n_train_steps=config.checkpoint_every, enable_version_counter=False
+    )
+    return lightning.Trainer(
         max_steps=config.steps,
         accelerator=device.type,
         devices=1,
@@ -216,17 +262,12 @@ def fit(task: Task[NetworkT], data: StepData, exp_dir: Path) -> NetworkT:
             best,
             WeightAveraging(device, avg_fn=functools.partial(_average, config.average), use_buffers=True),
             _Record(exp_dir / "train.jsonl", config.record_every),
+            *([_Report(on_progress, config.steps)] if on_progress else []),
         ],
         val_check_interval=config.validate_every,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
-        enable_progress_bar=sys.stderr.isatty(),
+        enable_progress_bar=sys.stderr.isatty() and on_progress is None,
         enable_model_summary=False,
         logger=False,
     )
-    trainer.fit(task, data, ckpt_path=last if last.exists() else None, weights_only=True)
-    if best.best_model_path:
-        checkpoint = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-        logger.info("kept step %d: valid/loss %.4f", checkpoint["global_step"], float(best.best_model_score or 0))
-        task.load_state_dict(checkpoint["state_dict"])
-    return task.network.eval()

@@ -21,7 +21,7 @@ from audiogen.errors import InputError
 from audiogen.models.vampnet import VampNet, VampNetConfig
 from audiogen.prompts import Grid, Inpaint, Levels, Periodic, Prompt, Random
 from audiogen.training.clips import CropSampler, crop, read_clips
-from audiogen.training.fit import FitConfig, StepData, Task, fit, step_generator
+from audiogen.training.fit import FitConfig, OnProgress, StepData, Task, fit, step_generator, training_device
 from audiogen.training.masking import draw_cell_mask, masked_cross_entropy, sobol
 
 COARSE_LEVELS = 4
@@ -42,7 +42,7 @@ class VampTraining:
         default_factory=lambda: FitConfig(steps=20_000, betas=(0.9, 0.98), warmup=500, gradient_clip=5.0)
     )
     model: VampNetConfig = field(
-        default_factory=lambda: VampNetConfig(levels=COARSE_LEVELS, dim=224, layers=6, heads=7, lora_rank=0)
+        default_factory=lambda: VampNetConfig(levels=COARSE_LEVELS, dim=192, layers=7, heads=6, lora_rank=0)
     )
     """Levels, vocabulary and codebook width follow from the codec and the part."""
     batch_size: int = 16
@@ -57,7 +57,7 @@ class VampTraining:
     """Weights that change. reference: not the base weights of layers that have an adapter; adapters: only those."""
 
 
-FINE = VampTraining(model=VampNetConfig(levels=12, dim=192, layers=3, heads=6, lora_rank=0), seconds=3.0)
+FINE = VampTraining(model=VampNetConfig(levels=8, dim=160, layers=3, heads=5, lora_rank=0), seconds=3.0)
 """The small fine model."""
 
 
@@ -113,7 +113,7 @@ def draw_prompt(levels: int, seconds: float, generator: Generator) -> Prompt:
     prompts = (
         Periodic(whole(*PERIODS)) & kept,
         Random(between(*SHOWN)) & kept,
-        Inpaint([(start, start + length)]),
+        Inpaint(((start, start + length),)),
         Levels(min(whole(*PROMPT_LEVELS), levels - 1)),
     )
     return prompts[whole(0, len(prompts) - 1)]
@@ -135,6 +135,7 @@ def fit_vamp(
     dev: Sequence[Tensor],
     frame_rate: float,
     exp_dir: Path,
+    on_progress: OnProgress | None = None,
 ) -> VampNet:
     """Train `network`, of the sizes `config.model`, on clips [K, T]; goes on where a killed run stopped."""
     seed, grid = config.fit.seed, grid_of(config, frame_rate)
@@ -146,7 +147,7 @@ def fit_vamp(
         return hide(codes, sobol(len(codes), step, seed), config, grid, generator)
 
     data = StepData(batch_at, validation_batches(dev, config, grid), config.fit.steps)
-    return fit(VampTask(network, config), data, exp_dir)
+    return fit(VampTask(network, config), data, exp_dir, on_progress)
 
 
 def grid_of(config: VampTraining, frame_rate: float) -> Grid:
@@ -165,6 +166,18 @@ def validation_batches(clips: Sequence[Tensor], config: VampTraining, grid: Grid
         hide(*batch, config, grid, step_generator(seed, index))
         for index, batch in enumerate(zip(crops.split(8), shown.split(8), strict=True))
     ]
+
+
+@torch.no_grad()
+def mean_loss(network: VampNet, config: VampTraining, clips: Sequence[Tensor], frame_rate: float) -> float:
+    """The loss on clips [K, T], as validation measures it."""
+    device = training_device()
+    task = VampTask(network, config).eval().to(device)
+    losses = []
+    for batch in validation_batches(clips, config, grid_of(config, frame_rate)):
+        moved = VampBatch(batch.codes.to(device), batch.mask.to(device))
+        losses.append(task.loss(moved, Generator())["loss"])
+    return float(torch.stack(losses).mean())
 
 
 def train_vamp(
