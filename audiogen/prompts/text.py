@@ -11,6 +11,7 @@ A name alone is that prompt with its defaults; regions (start-end) may be severa
 import dataclasses
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from audiogen.errors import InputError, nearest
@@ -28,10 +29,12 @@ PROMPTS: dict[str, type[Prompt]] = {
 }
 """Name in text -> prompt."""
 MOST_OPERATORS = 200
-"""Operators and parentheses in one text: more is no prompt that somebody wrote, and would exhaust the stack."""
+"""In one text, parentheses around prompts included: nobody writes more, and many more would exhaust the stack."""
+LONGEST_QUOTE = 200
+"""Characters of the text that an error repeats."""
 
 Value = float | str | tuple[float, float]
-_TOKEN = re.compile(r"(?P<number>\d+\.?\d*|\.\d+)|(?P<word>[A-Za-z_]\w*)|(?P<symbol>[&|~(),=-])")
+_TOKEN = re.compile(r"(?P<number>\d+\.?\d*|\.\d+)|(?P<word>[A-Za-z_]\w*)|(?P<symbol>\S)")
 
 
 @dataclass(frozen=True)
@@ -159,25 +162,29 @@ class _Parser:
             raise self._wrong(expected)
 
     def _split(self) -> list[_Token]:
-        tokens, place = [], 0
-        while rest := self.text[place:].lstrip():
-            place = len(self.text) - len(rest)
-            found = _TOKEN.match(rest)
-            token = _Token(str(found.lastgroup), found[0], place + 1) if found else _Token("symbol", rest[0], place + 1)
-            tokens.append(token)
-            place += len(token.text)
-        if sum(token.text in ("&", "|", "~", "(") for token in tokens) > MOST_OPERATORS:
+        tokens = [
+            _Token(str(found.lastgroup), found[0], found.start() + 1)
+            for found in _TOKEN.finditer(self.text)  # skips spaces: nothing matches them
+        ]
+        tokens.append(_Token("end", "the end of the text", len(self.text) + 1))
+        operators = sum(
+            token.text in ("&", "|", "~") or (token.text == "(" and before.kind != "word")
+            for before, token in pairwise([tokens[-1], *tokens])
+        )
+        if operators > MOST_OPERATORS:
             raise InputError(
-                f"prompt: expected at most {MOST_OPERATORS} operators and parentheses, got more. Write a simpler one."
+                f"prompt: expected at most {MOST_OPERATORS} operators and parentheses, got {operators}. "
+                "Write a simpler one."
             )
-        return [*tokens, _Token("end", "the end of the text", len(self.text) + 1)]
+        return tokens
 
     def _wrong(self, expected: str, hint: str = "") -> InputError:
         got = self._next.text if self._next.kind == "end" else repr(self._next.text)
         return InputError(f"{self._where(self._next)} expected {expected}, got {got}.{hint}")
 
     def _where(self, token: _Token) -> str:
-        return f"prompt {self.text!r}, character {token.place}:"
+        text = self.text if len(self.text) <= LONGEST_QUOTE else f"{self.text[:LONGEST_QUOTE]}…"
+        return f"prompt {text!r}, character {token.place}:"
 
 
 def _build(prompt: type[Prompt], arguments: dict[str, Any]) -> Prompt:
