@@ -3,8 +3,8 @@
 The rule: of every prompt, the mean mel distance to the source and the Fréchet distance to the sources are compared
 between each two numbers of steps, on the same clips. The run fails where the figure at more steps is larger by more
 than chance explains: by more than t times the standard error of the difference, t being the quantile of Student's
-distribution (clips - 1 degrees of freedom) at 1 - 0.05 / comparisons. So a run without any real change fails in 1 of 20
-cases at most, however many prompts there are.
+distribution (clips - 1 degrees of freedom) at 1 - 0.01 / comparisons. So a run without any real change fails in one
+case of a hundred at most, however many prompts there are.
 """
 
 import itertools
@@ -19,7 +19,7 @@ from audiogen.extras import need
 from audiogen.files import atomic_write
 from recipes.vamp_scoring import Scored, resampled_frechet
 
-LEVEL = 0.05
+LEVEL = 0.01
 """Chance that a run fails without reason."""
 
 

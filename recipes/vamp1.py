@@ -298,7 +298,10 @@ def score(job: Job[Vamp1]) -> None:
     for name, system in {ROUND_TRIP: ROUND_TRIP, **systems}.items():
         notes = {one.id: one for one in read_made(made / name)}
         there = [clip for clip in clips if clip.id in notes]
-        work = [Item(source / f"{clip.id}.flac", made / name / f"{clip.id}.flac", notes[clip.id]) for clip in there]
+        work = [
+            Item(source / f"{clip.id}.flac", made / name / f"{clip.id}.flac", notes[clip.id], vamped=name in systems)
+            for clip in there
+        ]
         scored[name] = job.map(score_item, work, f"clips of {name}")
         for set_name, kinds in SETS.items():
             chosen = [one for one, clip in zip(scored[name], there, strict=True) if clip.kind in kinds]

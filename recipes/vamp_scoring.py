@@ -34,6 +34,8 @@ class Item:
     source: Path
     path: Path
     made: Made
+    vamped: bool
+    """False: the codec's round trip, of which the waveform should be the source's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,7 @@ def score_item(item: Item) -> Scored:
     return Scored(
         id=item.made.id,
         mel_loss=mel_loss(source, audio),
-        si_sdr=si_sdr(source, audio),
+        si_sdr=None if item.vamped else si_sdr(source, audio),
         copied=item.made.copied,
         tempo_kept=None if error is None else float(error <= TEMPO_TOLERANCE),
         onset_f=onset_f_measure(source, audio),

@@ -3,6 +3,7 @@
 A folder of results has a FLAC file per clip and `made.jsonl`, one `Made` per line; a folder that has it is whole.
 """
 
+import contextlib
 import functools
 import json
 import logging
@@ -79,6 +80,8 @@ def vamp_clips(
         (name, circular): vamp(audio, ALL[circular])[0].codes for name, audio in audios.items() for circular in kinds
     }
     for prompt, text in prompts.items():
+        with contextlib.suppress(InputError):
+            vamp(next(iter(audios.values())), text, steps=1)  # the first call of all compiles its beat tracker
         for number in steps:
             make = functools.partial(_vamp_one, vamp, codes, text, number, seed)
             make_all(make, audios, folder / folder_name(prompt, number))

@@ -18,11 +18,14 @@ TOLERANCE = 0.05
 
 
 def tempo(audio: Audio) -> float | None:
-    """Tempo by the mean interval of the tracked beats; None where fewer than two are found."""
+    """Tempo by the median slope of the tracked beats, of which some may be wrong; None for fewer than two."""
     librosa = need("librosa", "train")
     samples = audio.mono().resample(RATE).samples[0].numpy()
     beats = librosa.beat.beat_track(y=samples, sr=RATE, hop_length=HOP, units="time", trim=False)[1]
-    return None if len(beats) < 2 else float(60 * (len(beats) - 1) / (beats[-1] - beats[0]))
+    if len(beats) < 2:
+        return None
+    first, second = np.triu_indices(len(beats), 1)
+    return float(60 / np.median((beats[second] - beats[first]) / (second - first)))
 
 
 def tempo_error(original: Audio, other: Audio) -> float | None:
