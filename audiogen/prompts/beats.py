@@ -103,7 +103,8 @@ def track_onsets(audio: Audio) -> tuple[float, ...]:
     librosa = need("librosa", "codecs")
     lead = min(WINDOW // HOP, len(strength))  # an onset at the start is a peak only if something precedes it
     heard = np.concatenate([strength[-lead:], strength])
-    frames = librosa.onset.onset_detect(onset_envelope=heard, sr=RATE, hop_length=HOP, backtrack=True) - lead
+    peaks = librosa.onset.onset_detect(onset_envelope=heard, sr=RATE, hop_length=HOP)
+    frames = librosa.onset.onset_backtrack(peaks[peaks >= lead], heard) - lead
     return tuple(sorted({float(max(frame, 0)) * HOP / RATE for frame in frames}))
 
 
@@ -134,10 +135,14 @@ def onset_strength(audio: Audio) -> NDArray[np.float32]:
 def _loop_tempo(strength: NDArray[np.float32], duration: float) -> float | None:
     if not strength.any() or duration > LONGEST_LOOP:
         return None
-    tempos = {count: count * 60 / duration for count in LOOP_BEATS}
-    scores = {count: _evidence(strength, count) * _plausible(tempo) for count, tempo in tempos.items()}
-    best = max(LOOP_BEATS, key=lambda count: scores[count])
-    return tempos[best] if scores[best] >= LEAST_EVIDENCE else None
+    tempos = {count * 60 / duration: count for count in LOOP_BEATS}
+    scores = {
+        tempo: _evidence(strength, count) * math.exp(-0.5 * math.log2(tempo / 120) ** 2)  # 120 bpm is likeliest
+        for tempo, count in tempos.items()
+        if SLOWEST <= tempo <= FASTEST
+    }
+    best = max(scores, key=lambda tempo: scores[tempo], default=None)
+    return best if best is not None and scores[best] >= LEAST_EVIDENCE else None
 
 
 def _evidence(strength: NDArray[np.float32], count: int) -> float:
@@ -154,11 +159,6 @@ def _evidence(strength: NDArray[np.float32], count: int) -> float:
     on_beat = float(np.interp(np.arange(count) * beat, frames, smeared, period=len(rest)).mean() / smeared.mean()) - 1
     power_of_two = 1.0 if count & (count - 1) == 0 else 0.85
     return max(repeats, 0) * min(max(on_beat, 0), 2) * power_of_two
-
-
-def _plausible(tempo: float) -> float:
-    """Weight of a tempo: 1 at 120 bpm, 0.6 an octave from there, 0 outside SLOWEST to FASTEST."""
-    return math.exp(-0.5 * math.log2(tempo / 120) ** 2) if SLOWEST <= tempo <= FASTEST else 0.0
 
 
 def _track_frames(strength: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -63,6 +63,10 @@ def test_onsets():
     assert found[0] == 0, "what begins at once is an onset"
     for hit in (0.25 * index for index in range(8)):
         assert min(abs(hit - time) for time in found) < 0.05
+    late = Audio(torch.roll(click_loop(60, 1, per_beat=1).samples, -1500, dims=-1), RATE)
+    assert track_onsets(late) == pytest.approx([1 - 1500 / RATE], abs=0.05), (
+        "a hit just before the end is none at the start"
+    )
     assert track_onsets(silence(1)) == track_onsets(drone(4)) == ()
     with pytest.raises(InputError, match="expected a sound in which notes or hits begin"):
         mask(Onsets(), Grid(4, 50, 50.0, silence(1)))
