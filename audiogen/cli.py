@@ -163,6 +163,7 @@ def vamp(
     stretch: Annotated[int, typer.Option(min=1, help="Times as long.")] = 1,
     top_p: Annotated[float | None, typer.Option(help="Draw from the most probable codes; 1 is off.")] = None,
     typical_mass: Annotated[float | None, typer.Option(help="Draw from the most typical codes; 1 is off.")] = None,
+    typical_min_tokens: Annotated[int | None, typer.Option(min=1, help="Codes that this leaves at least.")] = None,
     confidence_temperature: Annotated[
         float | None, typer.Option(help="Randomness of the order in which codes are fixed.")
     ] = None,
@@ -185,7 +186,8 @@ def vamp(
         takes = Vamp(model, device, style)(
             source, wanted, steps=steps, temperature=temperature, seed=seed, variations=variations,
             keep_original=keep_original, bars=bars, feedback=feedback, pitch=pitch, stretch=stretch, top_p=top_p,
-            typical_mass=typical_mass, confidence_temperature=confidence_temperature, greedy_steps=greedy_steps,
+            typical_mass=typical_mass, typical_min_tokens=typical_min_tokens,
+            confidence_temperature=confidence_temperature, greedy_steps=greedy_steps,
             on_step=lambda done, planned: report("vamping", done / planned),
         )  # fmt: skip
     _print_takes(vamp_files.write(takes, output, plot, bpm_in_name), as_json)
@@ -290,7 +292,7 @@ def finetune_vamp(
     folder: Annotated[str, typer.Argument(help="Folder with sound files, of any rate and length.")],
     output: Annotated[str, typer.Option("--output", "-o", help="Style to write (.safetensors).")] = ...,  # type: ignore[assignment]
     model: Annotated[str, typer.Option(help="Name or folder; see `audiogen models`.")] = "nano-vamp",
-    steps: Annotated[int, typer.Option(min=1, help="Updates: more is slower and closer to the sounds.")] = 200,
+    steps: Annotated[int, typer.Option(min=1, help="Updates: more is slower and closer to the sounds.")] = 300,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same style.")] = 0,
     rank: Annotated[int, typer.Option(min=1, help="Size of the style: larger ones learn more.")] = 8,
     as_json: AsJson = False,

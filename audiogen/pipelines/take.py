@@ -26,6 +26,7 @@ LIMITS = {
     "confidence_temperature": (0, 1000),
     "top_p": (1e-3, 1),
     "typical_mass": (1e-3, 1),
+    "typical_min_tokens": (1, 2**20),
     "greedy_steps": (0, 1000),
     "feedback": (1, 64),
     "pitch": (-24, 24),
@@ -60,6 +61,8 @@ class VampSettings:
     """Draw from the most probable codes up to this total probability; 1 is off."""
     typical_mass: float | None = None
     """Draw from the codes of most typical surprise up to this total probability; 1 is off."""
+    typical_min_tokens: int | None = None
+    """Codes that typical filtering leaves at least."""
     greedy_steps: int | None = None
     """Last passes of the coarse model, which take the most probable code instead of drawing one."""
     feedback: int = 1
@@ -89,7 +92,10 @@ class VampSettings:
     @property
     def plan(self) -> dict[str, float]:
         """The settings of the coarse model's plan that were given."""
-        names = ("steps", "temperature", "confidence_temperature", "top_p", "typical_mass", "greedy_steps")
+        names = (
+            *("steps", "temperature", "confidence_temperature"),
+            *("top_p", "typical_mass", "typical_min_tokens", "greedy_steps"),
+        )
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 

@@ -92,6 +92,7 @@ class Vamp:
         confidence_temperature: float | None = None,
         top_p: float | None = None,
         typical_mass: float | None = None,
+        typical_min_tokens: int | None = None,
         greedy_steps: int | None = None,
         on_step: OnStep | None = None,
     ) -> list[Take]:
@@ -114,7 +115,7 @@ class Vamp:
             prompt=_text(prompt), steps=steps, temperature=temperature, seed=seed, variations=variations,
             keep_original=keep_original, bars=bars, feedback=feedback, pitch=pitch, stretch=stretch,
             confidence_temperature=confidence_temperature, top_p=top_p, typical_mass=typical_mass,
-            greedy_steps=greedy_steps,
+            typical_min_tokens=typical_min_tokens, greedy_steps=greedy_steps,
         )  # fmt: skip
         return self.run(audio, settings, on_step)
 
