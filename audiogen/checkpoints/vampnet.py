@@ -7,6 +7,7 @@ Official (`hugggof/vampnet`, golden vampnet SPEC 2): `coarse.pth`, `c2f.pth` and
 Models come without adapters: what a file or a style has of them is folded into the weights.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from audiogen.checkpoints.folders import codec_beside, half_type, read_config
 from audiogen.checkpoints.nano import pack_codec
 from audiogen.checkpoints.safe import restricted_load
 from audiogen.checkpoints.save import save_model, without_header
-from audiogen.checkpoints.weights import assign_weights, read_safetensors
+from audiogen.checkpoints.weights import assign_weights, read_metadata, read_safetensors
 from audiogen.codecs import Codec, load_codec
 from audiogen.codecs.weights import named_tensors
 from audiogen.decoding import Plan
@@ -103,12 +104,22 @@ class VampSystem:
         """Where the weights are."""
         return self.coarse.embedding.out_proj.weight.device
 
+    def to(self, device: str, dtype: torch.dtype = torch.float32) -> "VampSystem":
+        """The same parts on `device`; both models compute in `dtype`, the codec in float32."""
+        for module in (self.coarse, self.fine):
+            module.to(device, dtype)
+        self.codec.to(device)
+        return self
 
-def load_vamp(folder: str | Path, device: str = "cpu", style: str | Path | None = None) -> VampSystem:
+
+def load_vamp(
+    folder: str | Path, device: str = "cpu", style: str | Path | None = None, dtype: torch.dtype = torch.float32
+) -> VampSystem:
     """The system in `folder`, a packed one or one laid out as the official repository.
 
     Args:
         style: a safetensors file of adapters (`audiogen finetune vamp` writes them), folded into the weights.
+        dtype: what the models compute in; bfloat16 halves time and memory of big ones (precision: models/vampnet.py).
     Raises:
         InputError: a file is missing (the message says where it is published), damaged, or does not belong here.
     """
@@ -118,8 +129,9 @@ def load_vamp(folder: str | Path, device: str = "cpu", style: str | Path | None 
     if style is not None:
         networks = _together(system.coarse, system.fine)
         set_adapters(networks, read_safetensors(style), style)
+        _check_style(style, system)
         fold_lora(networks)
-    return system
+    return system.to(device, dtype)
 
 
 def load_vampnet(folder: str | Path, device: str = "cpu") -> VampNet:
@@ -171,8 +183,26 @@ def save_style(path: str | Path, coarse: VampNet, fine: VampNet, metadata: Mappi
 
     tensors = {name: tensor.contiguous() for name, tensor in adapters(_together(coarse, fine)).items()}
     with atomic_write(path) as temporary:
-        save_file(tensors, temporary, {"format": "pt", **metadata})
+        save_file(tensors, temporary, {"format": "pt", **metadata, "system": fingerprint(coarse, fine)})
     return Path(path)
+
+
+def fingerprint(coarse: VampNet, fine: VampNet) -> str:
+    """What tells a system from others of the same sizes: a digest of weights that no adapter changes."""
+    digest = hashlib.sha256()
+    for network in (coarse, fine):
+        for _, tensor in sorted(network.embedding.state_dict().items()):
+            digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _check_style(style: str | Path, system: VampSystem) -> None:
+    metadata = read_metadata(style)
+    if metadata.get("system", "") not in ("", fingerprint(system.coarse, system.fine)):
+        raise InputError(
+            f"{style}: expected a style for this model, got one for another of the same sizes "
+            f"({metadata.get('model', 'not named')}). Load that model, or make the style again."
+        )
 
 
 def _packed(folder: Path, device: str) -> VampSystem:
