@@ -26,6 +26,7 @@ from audiogen.extras import need
 from audiogen.files import atomic_write, check_target, make_folder
 from audiogen.models.vampnet import VampNet
 from audiogen.nn.lora import attach_lora
+from audiogen.pipelines import coding
 
 if TYPE_CHECKING:
     from audiogen.training.vamp import Part, VampTraining
@@ -35,8 +36,6 @@ logger = logging.getLogger(__name__)
 STYLE_SUFFIX = ".safetensors"
 SOUNDS = {".aif", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".w64", ".wav", ".wma"}
 """Suffixes of the files that are read; other files are not sounds."""
-LOUDNESS = -24.0
-"""LUFS of the sounds when they are encoded."""
 HELD_OUT = 0.1
 """Share of the sound that is not trained on, but tells what was learnt."""
 LEAST_SECONDS = 3.0
@@ -80,7 +79,7 @@ def finetune(
     out: str | Path,
     *,
     model: str | Path = "nano-vamp",
-    steps: int = 200,
+    steps: int = 300,
     seed: int = 0,
     rank: int = 8,
     on_progress: OnProgress | None = None,
@@ -187,15 +186,14 @@ def encode(files: Sequence[Path], codec: Codec, tokens: Path, report: OnProgress
 def _codes(file: Path, codec: Codec) -> Tensor | None:
     """[K, T] of a sound file; None, with a warning, where there is nothing to be heard or read."""
     try:
-        audio = Audio.read(file).mono().resample(codec.sample_rate)
+        audio = Audio.read(file)
     except InputError as error:
         logger.warning("left out: %s", error)
         return None
     if audio.loudness() == -math.inf:
         logger.warning("left out: %s is silent", file)
         return None
-    samples = audio.normalize(LOUDNESS).samples
-    return codec.encode_long(samples[None].to(next(codec.parameters()).device))[0]
+    return coding.encode(audio, codec)
 
 
 def train(

@@ -2,12 +2,13 @@
 
 import json
 import logging
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tiny_vamp import tiny_vamp
 
 from audiogen import cli
@@ -66,6 +67,16 @@ def test_a_style_is_learnt_and_changes_the_model(model, sounds, tmp_path, caplog
     codes = torch.full((1, 4, 20), 32)
     logits = [system.coarse.logits(codes, system.coarse.condition(1), Stage(levels=(0,))) for system in (plain, styled)]
     assert not torch.allclose(*logits, atol=1e-2)
+
+
+def test_a_style_belongs_to_one_model(model, sounds, tmp_path):
+    style = finetune(sounds, tmp_path / "mine", model=model, steps=1)
+    other = shutil.copytree(model.parent, tmp_path / "other") / model.name
+    weights = load_file(other / "model.safetensors")
+    weights["fine.embedding.special.MASK"] += 1
+    save_file(weights, other / "model.safetensors")
+    with pytest.raises(InputError, match="one for another of the same sizes"):
+        load_vamp(other, style=style)
 
 
 def test_a_run_that_is_cut_short_goes_on_to_the_same_style(model, sounds, tmp_path):
