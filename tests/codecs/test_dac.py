@@ -96,3 +96,12 @@ def test_windows_without_padding(even: Dac):
     heard, expected = heard[..., : audio.shape[-1]], case["chunk/no_norm_nq2/recons"].transpose(0, 1)
     gain = (heard * expected).sum(-1, keepdim=True) / heard.square().sum(-1, keepdim=True)  # it restores the loudness
     torch.testing.assert_close(gain * heard, expected, **CLOSE)
+
+
+def test_long_sounds_are_decoded_in_windows_that_do_not_show():
+    codec = Dac.tiny("dac-44khz")
+    frames = round(3.3 * codec.frame_rate)
+    codes = torch.randint(codec.vocab_size, (2, codec.levels, frames), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        whole = codec.decoder(codec.quantizer.from_codes(codes)[0])
+    torch.testing.assert_close(codec.decode(codes), whole, atol=1e-5, rtol=0)
