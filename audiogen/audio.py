@@ -17,6 +17,7 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from audiogen.errors import InputError
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 1_000, 384_000
 LOUDNESS_BLOCK = 0.4
 """Seconds of one gating block of BS.1770: the least that has a loudness."""
+LOUDNESS_GATE = 1e-7
+"""Power of a block, weighted as BS.1770 does, below which it is silence: -70 LUFS."""
 PEAK_LIMIT = 0.98
 """`normalize` leaves no sample above this (-0.2 dBFS), so that lossy encoders have a little headroom too."""
 FORMATS = {
@@ -39,6 +42,7 @@ FORMATS = {
 """File suffix -> libsndfile's (format, subtype) that `save` writes."""
 _LARGEST_FRACTION = 2_000
 _WRITE_BLOCK = 65_536
+_BLOCKS_AT_ONCE = 600
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,15 +157,15 @@ class Audio:
         Loudness is defined for 0.4 s and more: shorter audio is repeated up to that length, so a click or a single
         word has the loudness it would have if it went on.
         """
-        import pyloudnorm
-
         block = math.ceil(LOUDNESS_BLOCK * self.sample_rate) + 1
         samples = self.samples.repeat(1, -(-block // self.samples.shape[-1]))
         if not samples.any():
             return -math.inf
-        with np.errstate(divide="ignore", invalid="ignore"):
-            loudness = float(pyloudnorm.Meter(self.sample_rate).integrated_loudness(samples.double().numpy().T))
-        return loudness if math.isfinite(loudness) else -math.inf
+        power = _block_powers(samples, self.sample_rate)
+        heard = power[power >= LOUDNESS_GATE]
+        if not len(heard):
+            return -math.inf
+        return 10 * math.log10(float(heard[heard > heard.mean() / 10].mean()))
 
     def normalize(self, lufs: float = -23.0) -> "Audio":
         """The same sound at `lufs` (-23 is the EBU R 128 target), never clipped.
@@ -207,6 +211,27 @@ class Audio:
                 f"{name}: expected room for {len(frames)} samples, got a write error ({error}). "
                 "Free some disk space, or choose another place."
             ) from error
+
+
+def _block_powers(samples: Tensor, sample_rate: int) -> NDArray[np.float64]:
+    """Weighted power of every gating block of BS.1770 (0.4 s, one each 0.1 s), with the memory of a minute.
+
+    The weighting filters forget within a second, which each minute but the first is given in advance.
+    """
+    import pyloudnorm
+
+    step, lead = LOUDNESS_BLOCK / 4 * sample_rate, 10
+    total = round((samples.shape[-1] - 4 * step) / step) + 1
+    powers = []
+    for first in range(0, total, _BLOCKS_AT_ONCE):
+        known = min(first, lead)
+        start, end = round((first - known) * step), math.ceil((first + _BLOCKS_AT_ONCE + 3) * step) + 1
+        meter = pyloudnorm.Meter(sample_rate)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            meter.integrated_loudness(samples[:, start:end].double().numpy().T)
+        count = min(_BLOCKS_AT_ONCE, total - first)
+        powers.append(10 ** (np.array(meter.blockwise_loudness[known : known + count]) / 10))
+    return np.concatenate(powers)
 
 
 def _check_readable(path: Path) -> None:

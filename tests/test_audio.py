@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pyloudnorm
 import pytest
 import soundfile
 import torch
@@ -244,6 +245,15 @@ def test_mono_is_the_mean():
 def test_loudness_of_the_reference_tone():
     """BS.1770: a 997 Hz sine at full scale in one channel is -3.01 LUFS."""
     assert tone(2, 48_000, amplitude=1, hertz=997).loudness() == pytest.approx(-3.01, abs=0.05)
+
+
+@pytest.mark.parametrize("seconds", [0.45, 61.0, 130.7])
+def test_loudness_is_that_of_the_library_though_measured_minute_by_minute(seconds: float):
+    rate = 8_000
+    noise = torch.randn(2, round(seconds * rate), generator=torch.Generator().manual_seed(0))
+    swelling = noise * torch.sin(torch.arange(noise.shape[-1]) / rate / 3).square() * 0.1
+    expected = pyloudnorm.Meter(rate).integrated_loudness(swelling.double().numpy().T)
+    assert Audio(swelling, rate).loudness() == pytest.approx(expected, abs=1e-6)
 
 
 def test_short_sounds_are_as_loud_as_long_ones():
