@@ -8,6 +8,7 @@ import functools
 import json
 import logging
 import math
+import signal
 import sys
 import time
 import warnings
@@ -197,6 +198,17 @@ def _quiet() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C is a KeyboardInterrupt: Lightning makes an exit of it, and leaves the signal switched off."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as stop:
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from stop
+
+
 def training_device() -> torch.device:
     """Where models are trained: a GPU if there is one.
 
@@ -234,7 +246,7 @@ def fit(task: Task[NetworkT], data: StepData, exp_dir: Path, on_progress: OnProg
         enable_version_counter=False,
     )
     task.train()  # Lightning leaves the mode as it is, and loaded networks are in that of evaluation
-    with _quiet():
+    with _quiet(), _interruptible():
         trainer = _trainer(task.config, exp_dir, best, on_progress)
         trainer.fit(task, data, ckpt_path=last if last.exists() else None, weights_only=True)
     if best.best_model_path:

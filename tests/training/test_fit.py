@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -49,6 +50,34 @@ def test_killed_run_goes_on_with_the_same_losses_and_ends_with_the_same_weights(
     resumed = train(tmp_path / "killed")
     assert curve(tmp_path / "killed") == curve(tmp_path / "whole")
     assert torch.equal(resumed.weight, undisturbed.weight)
+
+
+def test_ctrl_c_stops_the_caller_and_works_again(tmp_path: Path) -> None:
+    def batch_at(step: int) -> Tensor:
+        if step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return torch.ones(2, 3)
+
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        fit(Regression(nn.Linear(3, 1), CONFIG), StepData(batch_at, [torch.ones(2, 3)], CONFIG.steps), tmp_path)
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_progress_is_told_and_a_network_is_trained_in_its_training_mode(tmp_path: Path) -> None:
+    modes, shares = [], []
+
+    class Watched(Regression):
+        def loss(self, batch: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+            modes.append(self.network.training)
+            return super().loss(batch, generator)
+
+    data = StepData(lambda step: torch.ones(2, 3), [torch.ones(2, 3)], CONFIG.steps)
+    trained = fit(Watched(nn.Linear(3, 1).eval(), CONFIG), data, tmp_path, shares.append)
+    assert sum(modes) == CONFIG.steps
+    assert not modes[-1], "the last loss is that of validation"
+    assert not trained.training
+    assert shares == [step / CONFIG.steps for step in range(1, CONFIG.steps + 1)]
 
 
 def test_the_weights_with_the_best_validation_are_kept(tmp_path: Path) -> None:

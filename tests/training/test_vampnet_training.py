@@ -151,7 +151,7 @@ def test_four_training_steps_are_those_of_the_reference(golden, folder, codebook
         return VampBatch(codes.long(), mask)
 
     task = Watched(network, config)
-    fit(task, StepData(batch_at, [], len(STEPS)), tmp_path)
+    fit(task, StepData(batch_at, [batch_at(0)], len(STEPS)), tmp_path)
     for step, seen in enumerate(task.seen):
         want = cases[f"{part}/step{step}"]
         assert seen["rate"] == pytest.approx(want["lr"], rel=1e-6)
