@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -154,13 +154,15 @@ class Run:
         logger.info("Stage %d (%s): done in %s", number, stage.name, clock(seconds))
 
     def touch(self, stage: Stage) -> None:
-        """Note the present outputs of `stage` as up to date."""
+        """Note the present outputs of `stage` as up to date; who made them, when and how, stays as it was noted."""
         missing = [path for path in stage.outputs(self.names) if not Path(path).exists()]
         if missing:
             raise InputError(
                 f"--touch: stage {stage.name} has no {', '.join(missing)} to keep. Run it without --touch."
             )
-        self._record(stage, state="done").write(self.history.path(stage))
+        made, now = self.history.status(stage).record, self._record(stage, state="done")
+        record = replace(made, fingerprint=now.fingerprint) if made else now
+        record.write(self.history.path(stage))
 
     def check_inputs(self) -> None:
         """See before any work that each chosen stage finds what it reads.

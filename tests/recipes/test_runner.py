@@ -114,6 +114,16 @@ def test_touch_keeps_outputs_after_a_harmless_change(run, capsys):
     assert Path("report.md").read_text().startswith("sums")
 
 
+def test_touch_leaves_who_made_an_output_and_when(run):
+    run()
+    path = next(Path(".done").glob("*report.json"))
+    before = json.loads(path.read_text())
+    run("--touch", "--set", "title=other", "--stage", "4")
+    after = json.loads(path.read_text())
+    assert after["fingerprint"] != before["fingerprint"]
+    assert {**after, "fingerprint": 0} == {**before, "fingerprint": 0}
+
+
 @pytest.mark.parametrize("option", ["--stop-stage", "--stop_stage"])
 @pytest.mark.parametrize("value", ["2", "powers"])
 def test_stages_are_chosen_by_number_or_name(run, capsys, option, value):
