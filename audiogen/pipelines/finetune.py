@@ -179,7 +179,7 @@ def encode(files: Sequence[Path], codec: Codec, tokens: Path, report: OnProgress
         if not shard.is_file() and (codes := _codes(file, codec)) is not None:
             write_clips(shard, {f"{index:06d}": codes}, type(codec).__name__, codec.frame_rate)
     report("encoding", 1.0)
-    clips = list(read_clips(tokens).values()) if any(tokens.iterdir()) else []
+    clips = list(read_clips(tokens).values()) if any(tokens.glob("[!.]*")) else []
     return Sounds(clips, len(files) - len(clips))
 
 

@@ -22,7 +22,7 @@ def read_clips(folder: str | Path) -> dict[str, Tensor]:
         InputError: no shards, no clips, an id in two shards, or clips with different numbers of levels.
     """
     clips: dict[str, Tensor] = {}
-    for path in sorted(Path(folder).glob("*.safetensors")):
+    for path in sorted(Path(folder).glob("[!.]*.safetensors")):  # hidden ones are what a kill left half-written
         shard = read_safetensors(path)
         if twice := clips.keys() & shard.keys():
             raise InputError(f"{path}: expected new clips, got {min(twice)} a second time. Extract the tokens again.")
