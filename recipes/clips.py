@@ -18,6 +18,7 @@ from audiogen.audio import Audio
 from audiogen.extras import need
 from audiogen.files import atomic_write
 from recipes.sources import Source, read_sources
+from recipes.synth.fluid import play_fluid
 from recipes.synth.loops import draw_loop
 from recipes.synth.mix import SAMPLE_RATE, add, render, soft_clip
 from recipes.synth.score import Score
@@ -56,6 +57,8 @@ class Order:
     seconds: tuple[float, float]
     """Shortest and longest clip; a loop that is shorter is repeated."""
     folder: Path
+    soundfont: Path | None = None
+    """Tunes are played by FluidSynth with it; None: by the project's own instruments."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +85,7 @@ def orders(
     folders: Mapping[str, Path],
     seconds: tuple[float, float],
     seed: tuple[int, ...],
+    soundfont: Path | None = None,
 ) -> list[Order]:
     """`counts[kind]` drawn clips of each kind, into `folders[kind]`."""
     return [
@@ -92,6 +96,7 @@ def orders(
             seed=(*seed, KINDS.index(kind), number),
             seconds=seconds,
             folder=folders[kind],
+            soundfont=soundfont,
         )
         for kind, count in counts.items()
         for number in range(count)
@@ -160,7 +165,11 @@ def tune(order: Order, rng: np.random.Generator) -> tuple[Samples, Clip]:
     with zipfile.ZipFile(chosen.path) as archive:
         notes = read_tune(archive.read(f"{chosen.id}.mid"), chosen.id)
     score = draw_tune(rng, notes, order.seconds)
-    samples = render(score, seed=int(rng.integers(2**31)), level=_level(rng))
+    seed, level = int(rng.integers(2**31)), _level(rng)
+    if order.soundfont:
+        samples = play_fluid(score, order.soundfont, level)
+    else:
+        samples = render(score, seed, level)
     return samples, _describe(order, samples, score, (chosen.id,))
 
 

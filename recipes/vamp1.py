@@ -45,6 +45,9 @@ class RenderConfig:
     test: dict[str, int] = field(default_factory=lambda: {"loops": 12, "tunes": 4})
     seconds: tuple[float, float] = (4.0, 12.0)
     """Shortest and longest clip."""
+    soundfont: Path | None = None
+    """Tunes are played by FluidSynth with this General MIDI soundfont; None: by the project's own instruments, which
+    sound the same on every machine."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -144,7 +147,10 @@ def data(job: Job[Vamp1]) -> None:
     conf=("render",),
     code=(
         "recipes.clips",
-        *(f"recipes.synth.{name}" for name in ("drums", "instruments", "loops", "mix", "styles", "tunes", "voice")),
+        *(
+            f"recipes.synth.{name}"
+            for name in ("drums", "fluid", "instruments", "loops", "mix", "styles", "tunes", "voice")
+        ),
     ),
 )
 def render(job: Job[Vamp1]) -> None:
@@ -157,7 +163,7 @@ def render(job: Job[Vamp1]) -> None:
         for folder in folders.values():
             folder.mkdir(parents=True, exist_ok=True)
         sources = job.input("data/{split}.jsonl", split=name)
-        made = orders(counts, sources, folders, conf.seconds, (conf.seed, number))
+        made = orders(counts, sources, folders, conf.seconds, (conf.seed, number), conf.soundfont)
         if name != "train":
             made += held_out_loops(sources, folders["loops"], conf.seconds)
         clips = job.map(make_clip, made, f"clips of {name}")

@@ -7,7 +7,6 @@ Shapes: N embeddings, D numbers of each, M mel bands, F spectrogram frames, W wi
 """
 
 import math
-from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -19,9 +18,6 @@ RATE, WINDOW_SECONDS = 32_000, 1.0
 BANDS, FFT, HOP = 64, 1024, 320
 FLOOR = 1e-5
 """Smallest mel magnitude (-100 dB)."""
-
-Embedding = Callable[[Audio], Tensor]
-"""A sound -> [W, D]."""
 
 
 def log_mel_statistics(audio: Audio) -> Tensor:
@@ -59,12 +55,6 @@ def frechet_distance(one: Tensor, other: Tensor) -> float:
     # C1 = A'A and C2 = B'B: the trace of (C1 C2)^(1/2) is the sum of the singular values of A B'
     common = torch.linalg.svdvals(_reduced(one) @ _reduced(other).T).sum()
     return max(0.0, float(shift + one.square().sum() + other.square().sum() - 2 * common))
-
-
-def frechet_of(sounds: Sequence[Audio], others: Sequence[Audio], embed: Embedding = log_mel_statistics) -> float:
-    """The distance between two sets of sounds, every window of every sound counted."""
-    one, other = (torch.cat([embed(audio) for audio in audios]) for audios in (sounds, others))
-    return frechet_distance(one, other)
 
 
 def _reduced(rows: Tensor) -> Tensor:

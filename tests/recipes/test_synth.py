@@ -11,6 +11,7 @@ from audiogen.audio import Audio
 from audiogen.errors import InputError
 from audiogen.metrics.rhythm import tempo
 from recipes.synth.drums import KIT
+from recipes.synth.fluid import PROGRAMS, midi_file, play_fluid
 from recipes.synth.instruments import BASSES, KEYS, SOLOISTS
 from recipes.synth.loops import draw_loop
 from recipes.synth.mix import SAMPLE_RATE, play, render
@@ -162,3 +163,48 @@ def test_a_tune_is_read_and_an_excerpt_keeps_its_bars():
 def test_what_is_no_tune_is_refused(data):
     with pytest.raises(InputError, match="MIDI file"):
         read_tune(data, "x.mid")
+
+
+@pytest.fixture
+def folk():
+    """A score as `draw_tune` makes it."""
+    melody = [(beat, 1, 60 + beat % 8) for beat in range(48)]
+    chords = [(beat, 4, pitch) for beat in range(0, 48, 4) for pitch in (48, 52, 55)]
+    return draw_tune(rng(4), read_tune(midi(melody, chords)), (4.0, 6.0))
+
+
+def test_a_score_survives_its_midi_file(folk):
+    stream = io.BytesIO()
+    midi_file(folk).save(file=stream)
+    tune = read_tune(stream.getvalue())
+    pitches = [note.pitch for note in sorted(folk.parts[0].notes, key=lambda note: (note.start, note.pitch))]
+    assert [note.pitch for note in tune.melody] == pitches
+    assert tune.beats == folk.beats
+
+
+def test_every_instrument_of_a_tune_has_a_program():
+    assert {kind.__name__ for kind in PITCHED} == set(PROGRAMS)
+
+
+def test_fluidsynth_is_called_with_the_soundfont_and_its_sound_cut_to_the_score(folk, tmp_path, monkeypatch):
+    soundfont = tmp_path / "gm.sf2"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="expected the program fluidsynth"):
+        play_fluid(folk, soundfont)
+    Audio(0.1 * np.sin(np.arange(4 * SAMPLE_RATE) / 20, dtype=np.float32), SAMPLE_RATE).save(tmp_path / "sound.wav")
+    program = tmp_path / "fluidsynth"
+    program.write_text(
+        f'#!/bin/sh\n[ "${{10}}" = {soundfont} ] && /bin/cp {tmp_path}/sound.wav "$9" || echo "no, $9"\n'
+    )
+    program.chmod(0o755)
+    for wrong in (b"", b"a text file"):
+        soundfont.write_bytes(wrong)
+        with pytest.raises(InputError, match=r"expected a soundfont \(.sf2, .sf3\), got .*gm.sf2"):
+            play_fluid(folk, soundfont)
+    soundfont.write_bytes(b"RIFF\0\0\0\0sfbk")
+    with pytest.raises(InputError, match=r"other.sf2 to play, got: no, .*\.wav"):
+        play_fluid(folk, soundfont.rename(tmp_path / "other.sf2"))
+    (tmp_path / "other.sf2").rename(soundfont)
+    samples = play_fluid(folk, soundfont, level=0.1)
+    assert len(samples) == round(folk.seconds * SAMPLE_RATE)
+    assert np.sqrt(np.mean(samples**2)) == pytest.approx(0.1, abs=0.01)
