@@ -120,10 +120,16 @@ def _wait() -> None:
 
 
 def _theme() -> gr.Theme:
-    """Fonts of the system: nothing is fetched from anywhere."""
-    return gr.themes.Soft(
+    """Fonts of the system, so that nothing is fetched from anywhere; explanations dark enough to read."""
+    theme = gr.themes.Soft(
         primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
     )
+    return theme.set(
+        body_background_fill="*neutral_100", block_background_fill="white",
+        block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_300",
+        body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_300",
+        button_primary_background_fill="*primary_600", button_primary_background_fill_hover="*primary_500",
+    )  # fmt: skip
 
 
 def _head() -> str:

@@ -38,7 +38,7 @@ class Events:
         new = self.studio.load(session, path)
         return session, pictures.player_value(session), f"Loaded {new.name}. Press Vamp."
 
-    def vamp(self, session: Session, progress: gr.Progress = gr.Progress(), *values: Any) -> tuple[Any, ...]:  # noqa: B008
+    def make(self, session: Session, progress: gr.Progress = gr.Progress(), *values: Any) -> tuple[Any, ...]:  # noqa: B008
         """The button was pressed: takes, the mask of the first one, and a line about them."""
         *asked, seed, variations = values
         request, used = _request(asked), seeds.drawn(seed)

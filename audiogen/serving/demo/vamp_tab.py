@@ -45,21 +45,21 @@ def add(studio: Studio, config: DemoConfig) -> None:
     session = gr.State(Session(config.folder), delete_callback=Session.close)
     source = _source_row(config)
     player = gr.HTML(html_template="<div></div>", js_on_load=_PLAYER, elem_id="player")
-    mask = gr.HTML(html_template="<div class='ag-problem'></div>", js_on_load=_MASK, elem_id="mask")
-    feed = gr.HTML(html_template="<div class='ag-nothing'></div>", js_on_load=_FEED, elem_id="feed")
+    feed = gr.HTML(html_template="<div></div>", js_on_load=_FEED, elem_id="feed")
     preset = gr.Radio(presets.names(), value=FIRST, label="Preset", elem_id="preset")
     meaning = gr.Markdown(events.meaning(FIRST), elem_id="preset-meaning")
     with gr.Row(equal_height=True):
         button = gr.Button("Vamp", variant="primary", elem_id="vamp-button", scale=2, min_width=140)
         variations = _component(VARIATIONS)
         seed = gr.Number(0, precision=0, minimum=0, label="Seed", info=seeds.MEANING, elem_id="vamp-seed")
-    status = gr.Markdown("Load a sound, choose a preset, press Vamp.", elem_id="vamp-status", min_height=60)
+    status = gr.Markdown("Load a sound, choose a preset, press Vamp.", elem_id="vamp-status")
     with gr.Accordion("Prompt: what is kept"):
         gr.Markdown(HELP)
         prompt = gr.Textbox(
             str(prompt_of({})), label="Prompt", elem_id="prompt",
             info="The controls write it; it can also be typed. Only what stands here counts.",
         )  # fmt: skip
+        mask = gr.HTML(html_template="<div class='ag-problem'></div>", js_on_load=_MASK, elem_id="mask")
         hints = _grid_of(HINTS)
         places = _grid_of(PLACES)
     with gr.Accordion("Sampling", open=False):
@@ -91,7 +91,7 @@ def add(studio: Studio, config: DemoConfig) -> None:
     _on(player, "seed", readable(events.reuse_seed), None, seed, **_QUIET)
     _on(player, "keep", readable(events.keep), [session, prompt], [player, status], **_QUIET)
     made = button.click(
-        readable(events.vamp), [session, *request, seed, variations], [player, mask, status],
+        readable(events.make), [session, *request, seed, variations], [player, mask, status],
         show_progress_on=[status], **_MODEL, **_SHOWN,
     )  # fmt: skip
     made.success(readable(events.draw_last), session, picture, **_QUIET)
@@ -149,7 +149,7 @@ def _endpoint(events: Events) -> None:
 
 def _grid_of(controls: tuple[Control, ...]) -> list[Any]:
     """Components of `controls`, as many beside each other as there is room for."""
-    with gr.Row():
+    with gr.Row(elem_classes="ag-controls"):
         return [_component(control) for control in controls]
 
 
@@ -157,11 +157,11 @@ def _component(control: Control) -> Any:
     shared: dict[str, Any] = {"label": control.label, "info": control.meaning, "elem_id": control.name}
     match control:
         case Slider():
-            return gr.Slider(control.least, control.most, control.default, step=control.step, min_width=230, **shared)
+            return gr.Slider(control.least, control.most, control.default, step=control.step, **shared)
         case Choice():
-            return gr.Radio(list(control.choices), value=control.default, min_width=230, **shared)
+            return gr.Radio(list(control.choices), value=control.default, **shared)
         case Text():
-            return gr.Textbox(control.default, min_width=230, **shared)
+            return gr.Textbox(control.default, **shared)
 
 
 def _on(component: gr.HTML, event: str, *wiring: Any, **options: Any) -> Any:
