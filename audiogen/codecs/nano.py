@@ -1,59 +1,39 @@
 """The bundled speech codec: spectral encoder, residual quantiser, harmonic-plus-noise Vocos decoder.
 
-Small enough to train on two CPU cores: nothing runs at more than 200 frames per second but FFTs. The quantiser is
-DAC's (arXiv:2306.06546), the blocks are Vocos' (arXiv:2306.00814), the output is that of `audiogen.nn.harmonic`.
+The networks are those of `audiogen.codecs.nano_base`, the synthesis is that of `audiogen.nn.harmonic`.
 Shapes: B batch, S samples, K levels, T code frames (50 Hz), 2T encoder frames (100 Hz), 4T synthesis frames (200 Hz).
 """
 
-import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from audiogen.codecs.base import Codec, Streamer
+from audiogen.codecs.base import Streamer
+from audiogen.codecs.nano_base import NanoBase, NanoConfig, NanoDecoder, NanoEncoder
 from audiogen.codecs.streaming import Window
-from audiogen.errors import InputError
 from audiogen.nn.harmonic import Gains, HarmonicSynth, Source
-from audiogen.nn.quantize import ResidualQuantizer
-from audiogen.nn.vocos import VocosBackbone
 
 MAX_LOG_GAIN = 5.0
 """Over the unit-power source; speech stays below 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class NanoCodecConfig:
+class NanoCodecConfig(NanoConfig):
     """Sizes of the bundled speech codec."""
 
     sample_rate: int = 24000
-    """Hz."""
     hop_length: int = 480
-    """Samples per code frame: 50 Hz at 24 kHz. A multiple of 4."""
-    levels: int = 8
-    vocab_size: int = 1024
-    """Codes per level; 8 levels of 1024 at 50 Hz are 4 kbps."""
-    codebook_dim: int = 8
     dim: int = 256
-    """Width of the networks and of the quantised vectors."""
     intermediate_dim: int = 768
     encoder_layers: tuple[int, int] = (2, 3)
-    """ConvNeXt blocks at 100 Hz and at 50 Hz."""
     decoder_layers: tuple[int, int] = (4, 4)
-    """ConvNeXt blocks at 50 Hz and at 100 Hz."""
-    quantizer_dropout: float = 0.5
-    """Share of a training batch that is decoded from a random number of levels."""
     pitch_range: tuple[float, float] = (60.0, 480.0)
     """Hz: what the decoder can sing."""
 
-    def __post_init__(self) -> None:
-        if self.hop_length % 4:
-            raise InputError(f"NanoCodec: expected a hop_length divisible by 4, got {self.hop_length}.")
 
-
-class SpectralEncoder(nn.Module):
+class SpectralEncoder(NanoEncoder):
     """Audio [B, S] -> [B, D, T], from log-mel and, for the pitch, single low frequencies at 100 Hz."""
 
     N_FFT = 1024
@@ -64,23 +44,16 @@ class SpectralEncoder(nn.Module):
     window: Tensor
 
     def __init__(self, config: NanoCodecConfig):
-        super().__init__()
         from torchaudio.functional import melscale_fbanks
 
+        width = config.dim * 3 // 4
+        super().__init__(config, self.MELS + self.LOW_BINS, width, 3 * width)
         self.hop_length = config.hop_length // 2
         filters = melscale_fbanks(
             self.N_FFT // 2 + 1, 0.0, config.sample_rate / 2, self.MELS, config.sample_rate, norm="slaney"
         )
         self.register_buffer("mel_filters", filters, persistent=False)
         self.register_buffer("window", torch.hann_window(self.N_FFT), persistent=False)
-        width = config.dim * 3 // 4
-        self.fine = VocosBackbone(
-            self.MELS + self.LOW_BINS, width, 3 * width, config.encoder_layers[0], layer_scale=0.3
-        )
-        self.coarse = VocosBackbone(
-            2 * width, config.dim, config.intermediate_dim, config.encoder_layers[1], layer_scale=0.3
-        )
-        self.out = nn.Linear(config.dim, config.dim)
 
     def features(self, audio: Tensor) -> Tensor:
         """[B, S] -> [B, MELS + LOW_BINS, 2T], about zero mean and unit variance for speech."""
@@ -94,44 +67,21 @@ class SpectralEncoder(nn.Module):
     def forward(self, audio: Tensor) -> Tensor:
         with torch.autocast(audio.device.type, enabled=False):
             features = self.features(audio.float())
-        fine = self.fine(features)
-        pairs = fine.reshape(fine.shape[0], -1, 2 * fine.shape[-1])
-        return self.out(self.coarse(pairs.transpose(1, 2))).transpose(1, 2)
+        return self.reduce(features)
 
 
-class HarmonicDecoder(nn.Module):
+class HarmonicDecoder(NanoDecoder):
     """Quantised vectors [B, D, T] -> `Source` and `Gains` at 200 Hz."""
 
     N_FFT = 480
     """20 ms at 24 kHz: long enough to shape one pitch period, short enough for a stop consonant."""
 
     def __init__(self, config: NanoCodecConfig):
-        super().__init__()
-        self.pitch_range = config.pitch_range
         self.bins = self.N_FFT // 2 + 1
-        dim, layers = config.dim, config.decoder_layers
-        self.coarse = VocosBackbone(dim, dim, config.intermediate_dim, layers[0], layer_scale=0.3)
-        self.up = nn.Linear(dim, 2 * dim)
-        self.fine = VocosBackbone(dim, dim, config.intermediate_dim, layers[1], layer_scale=0.3)
-        self.out = nn.Linear(dim, 2 * (3 * self.bins + 2))
+        super().__init__(config, 3 * self.bins + 2)
+        self.pitch_range = config.pitch_range
         with torch.no_grad():  # start quiet: speech is about 20 dB below the unit-power source
             self.out.bias.view(2, -1)[:, : 2 * self.bins] = -4.0
-
-    @property
-    def context(self) -> int:
-        """Code frames on each side that one code frame's output depends on."""
-        return self.coarse.context + math.ceil(self.fine.context / 2)
-
-    def forward(self, quantized: Tensor) -> Tensor:
-        """Quantised vectors [B, D, T] -> raw parameters [B, 3F + 2, 4T], which `unpack` reads."""
-        hidden = self.up(self.coarse(quantized))
-        hidden = self.fine(hidden.reshape(hidden.shape[0], -1, hidden.shape[-1] // 2).transpose(1, 2))
-        raw = self.out(hidden)
-        return raw.reshape(raw.shape[0], -1, raw.shape[-1] // 2).transpose(1, 2)
-
-    @property
-    def parameters_per_frame(self) -> int:
-        return 3 * self.bins + 2
 
     def unpack(self, raw: Tensor) -> tuple[Source, Gains, Tensor]:
         """Raw parameters [B, 3F + 2, 4T] -> source, gains, and the voicing logits [B, 4T] for the training loss."""
@@ -142,35 +92,15 @@ class HarmonicDecoder(nn.Module):
         return Source(hertz, pitch[:, 1].sigmoid()), gains, pitch[:, 1]
 
 
-class NanoCodec(Codec):
+class NanoCodec(NanoBase):
     """Speech at 24 kHz, mono, as 8 levels of 1024 codes at 50 Hz (4 kbps)."""
 
-    channels = 1
-
     def __init__(self, config: NanoCodecConfig):
-        super().__init__()
+        super().__init__(config)
         self.config = config
-        self.sample_rate = config.sample_rate
-        self.frame_rate = config.sample_rate / config.hop_length
-        self.levels = config.levels
-        self.vocab_size = config.vocab_size
         self.encoder = SpectralEncoder(config)
-        self.quantizer = ResidualQuantizer(
-            config.dim,
-            config.levels,
-            config.vocab_size,
-            config.codebook_dim,
-            quantizer_dropout=config.quantizer_dropout,
-        )
         self.decoder = HarmonicDecoder(config)
         self.synth = HarmonicSynth(config.sample_rate, HarmonicDecoder.N_FFT, config.hop_length // 4)
-
-    @classmethod
-    def load(cls, name: str, source: Path) -> Codec:
-        """The codec in the folder `source`, or the folder of the file `source`."""
-        from audiogen.checkpoints.nano import load_nano_codec
-
-        return load_nano_codec(source if source.is_dir() else source.parent)
 
     @classmethod
     def tiny(cls, name: str) -> "NanoCodec":
@@ -179,9 +109,7 @@ class NanoCodec(Codec):
             levels=4, vocab_size=32, codebook_dim=4, dim=16, intermediate_dim=24,
             encoder_layers=(1, 1), decoder_layers=(1, 1),
         )  # fmt: skip
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            codec = cls(config).eval()
+        codec = cls.seeded(config)
         out, bins = codec.decoder.out, codec.decoder.bins
         with torch.no_grad():
             out.weight.view(2, -1, config.dim)[:, -1] *= 30  # sure of what is voiced: where it is not, rounding decides
@@ -189,22 +117,11 @@ class NanoCodec(Codec):
         return codec
 
     @torch.no_grad()
-    def encode(self, audio: Tensor) -> Tensor:
-        """[B, 1, S] -> codes [B, K, T], T = ceil(S / hop_length)."""
-        self.check_audio(audio)
-        mono = F.pad(audio[:, 0], (0, -audio.shape[-1] % self.hop_length))
-        return self.quantizer.encode(self.encoder(mono), self.levels)
-
-    @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:
         """[B, K, T] -> [B, 1, T * hop_length]."""
         self.check_codes(codes)
         source, gains, _ = self.decoder.unpack(self.decoder(self.quantizer.embed(codes)))
         return self.synth(source, gains)[:, None]
-
-    def codebooks(self) -> Tensor:
-        """[K, V, codebook_dim]."""
-        return torch.stack([level.codebook.weight for level in self.quantizer.first(self.levels)]).detach()
 
     def streamer(self) -> "NanoStreamer":
         return NanoStreamer(self)

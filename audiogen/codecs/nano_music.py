@@ -1,60 +1,40 @@
 """The bundled music codec: tones and spectra in, sinusoids and shaped noise out.
 
-Small enough to train on two CPU cores: nothing runs at more than 200 frames per second but FFTs and sinusoids. The
-quantiser is DAC's (arXiv:2306.06546), the blocks are Vocos' (arXiv:2306.00814), the synthesis is that of
-`audiogen.nn.sinusoids` plus noise. Codes do not hold phases, so a waveform comes back only in its spectrum.
+The networks are those of `audiogen.codecs.nano_base`, the synthesis is that of `audiogen.nn.sinusoids` and noise. Codes
+do not hold phases, so a waveform comes back only in its spectrum.
 Shapes: B batch, S samples, K levels, T code frames (50 Hz), 2T encoder frames (100 Hz), 4T synthesis frames (200 Hz),
 M bands with one sinusoid each, F noise frequencies.
 """
 
-import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from audiogen.codecs.base import Codec, Streamer
+from audiogen.codecs.base import Streamer
+from audiogen.codecs.nano_base import NanoBase, NanoConfig, NanoDecoder, NanoEncoder
 from audiogen.codecs.streaming import Window
-from audiogen.errors import InputError
-from audiogen.nn.quantize import ResidualQuantizer
 from audiogen.nn.shaping import SpectralShaper
-from audiogen.nn.sinusoids import Analysis, PartialAnalysis, Partials, SinusoidBank
-from audiogen.nn.vocos import VocosBackbone
+from audiogen.nn.sinusoids import Analysis, PartialAnalysis, Partials, SinusoidBank, band_centres
 
 MAX_LOG_GAIN = 3.0
 """Of a sinusoid, or of noise of power 1; music stays below 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class NanoMusicCodecConfig:
+class NanoMusicCodecConfig(NanoConfig):
     """Sizes of the bundled music codec."""
 
     sample_rate: int = 32000
-    """Hz."""
     hop_length: int = 640
-    """Samples per code frame: 50 Hz at 32 kHz. A multiple of 4."""
-    levels: int = 8
-    vocab_size: int = 1024
-    """Codes per level; 8 levels of 1024 at 50 Hz are 4 kbps."""
-    codebook_dim: int = 8
     dim: int = 192
-    """Width of the networks and of the quantised vectors."""
     intermediate_dim: int = 448
     encoder_layers: tuple[int, int] = (2, 2)
-    """ConvNeXt blocks at 100 Hz and at 50 Hz."""
     decoder_layers: tuple[int, int] = (3, 3)
-    """ConvNeXt blocks at 50 Hz and at 100 Hz."""
-    quantizer_dropout: float = 0.5
-    """Share of a training batch that is decoded from a random number of levels."""
-
-    def __post_init__(self) -> None:
-        if self.hop_length % 4:
-            raise InputError(f"NanoMusicCodec: expected a hop_length divisible by 4, got {self.hop_length}.")
 
 
-class TonalEncoder(nn.Module):
+class TonalEncoder(NanoEncoder):
     """Audio [B, S] -> [B, D, T], from the tone in every band and, for what is short, log-mel at 200 Hz."""
 
     N_FFT = 512
@@ -63,9 +43,9 @@ class TonalEncoder(nn.Module):
     window: Tensor
 
     def __init__(self, config: NanoMusicCodecConfig):
-        super().__init__()
         from torchaudio.functional import melscale_fbanks
 
+        super().__init__(config, 2 * len(band_centres()) + 2 * self.MELS, config.dim, config.intermediate_dim)
         self.hop_length = config.hop_length // 4
         filters = melscale_fbanks(
             self.N_FFT // 2 + 1, 0.0, config.sample_rate / 2, self.MELS, config.sample_rate, norm="slaney"
@@ -73,11 +53,6 @@ class TonalEncoder(nn.Module):
         self.register_buffer("mel_filters", filters, persistent=False)
         self.register_buffer("window", torch.hann_window(self.N_FFT).clone(), persistent=False)
         self.analysis = PartialAnalysis(config.sample_rate, config.hop_length // 2)
-        features = 2 * len(self.analysis.centres) + 2 * self.MELS
-        dim = config.dim
-        self.fine = VocosBackbone(features, dim, config.intermediate_dim, config.encoder_layers[0], layer_scale=0.3)
-        self.coarse = VocosBackbone(2 * dim, dim, config.intermediate_dim, config.encoder_layers[1], layer_scale=0.3)
-        self.out = nn.Linear(dim, dim)
 
     def features(self, audio: Tensor, found: Analysis) -> Tensor:
         """[B, S] -> [B, 2M + 2 MELS, 2T], about zero mean and unit variance for music at -20 LUFS."""
@@ -93,45 +68,21 @@ class TonalEncoder(nn.Module):
         with torch.autocast(audio.device.type, enabled=False):
             audio = audio.float()
             features = self.features(audio, found or self.analysis(audio))
-        fine = self.fine(features)
-        pairs = fine.reshape(fine.shape[0], -1, 2 * fine.shape[-1])
-        return self.out(self.coarse(pairs.transpose(1, 2))).transpose(1, 2)
+        return self.reduce(features)
 
 
-class TonalDecoder(nn.Module):
+class TonalDecoder(NanoDecoder):
     """Quantised vectors [B, D, T] -> `Partials` and noise gains at 200 Hz."""
 
     N_FFT = 320
     """10 ms at 32 kHz: noise needs sharp attacks, not sharp frequencies."""
 
-    def __init__(self, config: NanoMusicCodecConfig, bank: SinusoidBank):
-        super().__init__()
-        self.bins = self.N_FFT // 2 + 1
-        self.bands = bank.bands
-        dim, layers = config.dim, config.decoder_layers
-        self.coarse = VocosBackbone(dim, dim, config.intermediate_dim, layers[0], layer_scale=0.3)
-        self.up = nn.Linear(dim, 2 * dim)
-        self.fine = VocosBackbone(dim, dim, config.intermediate_dim, layers[1], layer_scale=0.3)
-        self.out = nn.Linear(dim, 2 * self.parameters_per_frame)
+    def __init__(self, config: NanoMusicCodecConfig):
+        self.bins, self.bands = self.N_FFT // 2 + 1, len(band_centres())
+        super().__init__(config, 2 * self.bands + self.bins)
         with torch.no_grad():  # start quiet
             self.out.bias.view(2, -1)[:, : self.bands] = -6.0
             self.out.bias.view(2, -1)[:, 2 * self.bands :] = -5.0
-
-    @property
-    def context(self) -> int:
-        """Code frames on each side that one code frame's output depends on."""
-        return self.coarse.context + math.ceil(self.fine.context / 2)
-
-    @property
-    def parameters_per_frame(self) -> int:
-        return 2 * self.bands + self.bins
-
-    def forward(self, quantized: Tensor) -> Tensor:
-        """Quantised vectors [B, D, T] -> raw parameters [B, 2M + F, 4T], which `unpack` reads."""
-        hidden = self.up(self.coarse(quantized))
-        hidden = self.fine(hidden.reshape(hidden.shape[0], -1, hidden.shape[-1] // 2).transpose(1, 2))
-        raw = self.out(hidden)
-        return raw.reshape(raw.shape[0], -1, raw.shape[-1] // 2).transpose(1, 2)
 
     def unpack(self, raw: Tensor, widths: Tensor) -> tuple[Partials, Tensor]:
         """Raw parameters [B, 2M + F, 4T] and the bands' widths [M] -> partials and noise gains [B, F, 4T]."""
@@ -168,35 +119,15 @@ def hold_last(partials: Partials) -> Partials:
     )
 
 
-class NanoMusicCodec(Codec):
+class NanoMusicCodec(NanoBase):
     """Music at 32 kHz, mono, as 8 levels of 1024 codes at 50 Hz (4 kbps)."""
 
-    channels = 1
-
     def __init__(self, config: NanoMusicCodecConfig):
-        super().__init__()
+        super().__init__(config)
         self.config = config
-        self.sample_rate = config.sample_rate
-        self.frame_rate = config.sample_rate / config.hop_length
-        self.levels = config.levels
-        self.vocab_size = config.vocab_size
         self.encoder = TonalEncoder(config)
-        self.quantizer = ResidualQuantizer(
-            config.dim,
-            config.levels,
-            config.vocab_size,
-            config.codebook_dim,
-            quantizer_dropout=config.quantizer_dropout,
-        )
+        self.decoder = TonalDecoder(config)
         self.synth = TonalSynth(config)
-        self.decoder = TonalDecoder(config, self.synth.bank)
-
-    @classmethod
-    def load(cls, name: str, source: Path) -> Codec:
-        """The codec in the folder `source`, or the folder of the file `source`."""
-        from audiogen.checkpoints.nano import load_nano_codec
-
-        return load_nano_codec(source if source.is_dir() else source.parent)
 
     @classmethod
     def tiny(cls, name: str) -> "NanoMusicCodec":
@@ -205,19 +136,10 @@ class NanoMusicCodec(Codec):
             levels=6, vocab_size=32, codebook_dim=4, dim=16, intermediate_dim=24,
             encoder_layers=(1, 1), decoder_layers=(1, 1),
         )  # fmt: skip
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            codec = cls(config).eval()
+        codec = cls.seeded(config)
         with torch.no_grad():
             codec.decoder.out.weight *= 2  # random gains are uneven, so that something is heard
         return codec
-
-    @torch.no_grad()
-    def encode(self, audio: Tensor) -> Tensor:
-        """[B, 1, S] -> codes [B, K, T], T = ceil(S / hop_length)."""
-        self.check_audio(audio)
-        mono = F.pad(audio[:, 0], (0, -audio.shape[-1] % self.hop_length))
-        return self.quantizer.encode(self.encoder(mono), self.levels)
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:
@@ -229,10 +151,6 @@ class NanoMusicCodec(Codec):
     def unpack(self, raw: Tensor) -> tuple[Partials, Tensor]:
         """What the decoder's raw parameters [B, 2M + F, 4T] mean."""
         return self.decoder.unpack(raw, self.synth.bank.widths)
-
-    def codebooks(self) -> Tensor:
-        """[K, V, codebook_dim]."""
-        return torch.stack([level.codebook.weight for level in self.quantizer.first(self.levels)]).detach()
 
     def streamer(self) -> "NanoMusicStreamer":
         return NanoMusicStreamer(self)
