@@ -1,5 +1,6 @@
 """Clips to token archives, shard by shard, so that a killed extraction goes on at the first missing one.
 
+Clips are coded as `audiogen.pipelines.vamp` codes its input: at one loudness, and loops as circles.
 A shard is `NNNNNN.safetensors` with one tensor [K, T] int16 per clip, as `audiogen.training.clips` reads it.
 """
 
@@ -12,16 +13,17 @@ import torch
 
 from audiogen.audio import Audio
 from audiogen.codecs import Codec, load_codec
-from audiogen.metrics.codec import fit
+from audiogen.pipelines.coding import encode
 from audiogen.training.clips import write_clips
+from recipes.clips import read_list
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipShard:
     """One piece of work: some sound files."""
 
-    clips: tuple[Path, ...]
-    """Sound files, whose names without suffix are the ids."""
+    clips: tuple[tuple[Path, bool], ...]
+    """Sound files, whose names without suffix are the ids, and whether they loop."""
     path: Path
     """Where the shard is when it is whole."""
     codec: Path
@@ -31,8 +33,9 @@ class ClipShard:
 def missing_shards(
     folders: Sequence[Path], archive: Path, size: int, codec: Path, device: str = "cpu"
 ) -> list[ClipShard]:
-    """The shards of `size` clips each, of all FLAC files in the folders, that are not in `archive` yet."""
-    clips = sorted((path for folder in folders for path in folder.glob("*.flac")), key=lambda path: path.stem)
+    """The shards of `size` clips each, of all clips in the folders' lists, that are not in `archive` yet."""
+    listed = [(folder / f"{clip.id}.flac", clip.loop) for folder in folders for clip in read_list(folder)]
+    clips = sorted(listed, key=lambda clip: clip[0].stem)
     shards = [
         ClipShard(
             clips=tuple(clips[start : start + size]),
@@ -49,15 +52,10 @@ def missing_shards(
 def write_shard(shard: ClipShard) -> int:
     """Encode and write one shard; the number of frames."""
     codec = load(shard.codec, shard.device)
-    codes = {path.stem: encode(codec, Audio.read(path), shard.device) for path in shard.clips}
+    codes = {path.stem: encode(Audio.read(path), codec, circular=loop) for path, loop in shard.clips}
     shard.path.parent.mkdir(parents=True, exist_ok=True)
     write_clips(shard.path, codes, type(codec).__name__, codec.frame_rate)
     return sum(tensor.shape[-1] for tensor in codes.values())
-
-
-def encode(codec: Codec, audio: Audio, device: str) -> torch.Tensor:
-    """[K, T]: the codes of a sound."""
-    return codec.encode_long(fit(audio, codec).samples[None].to(device))[0].cpu()
 
 
 @functools.lru_cache(maxsize=1)

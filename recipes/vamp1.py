@@ -201,7 +201,7 @@ def codec(job: Job[Vamp1]) -> None:
     writes=("exp/{tag}/tokens/train", "exp/{tag}/tokens/dev"),
     conf=("clips_per_shard",),
     settings=("device",),
-    code=("recipes.clip_tokens",),
+    code=("recipes.clip_tokens", "audiogen.pipelines.coding"),
 )
 def tokens(job: Job[Vamp1]) -> None:
     """Token extraction: clips to codes, in safetensors shards."""

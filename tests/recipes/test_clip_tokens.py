@@ -9,8 +9,10 @@ from safetensors import safe_open
 from audiogen.audio import Audio
 from audiogen.checkpoints.save import save_model
 from audiogen.codecs.nano_music import NanoMusicCodec
+from audiogen.pipelines.coding import encode
 from audiogen.training.clips import read_clips
-from recipes.clip_tokens import encode, load, missing_shards, write_shard
+from recipes.clip_tokens import load, missing_shards, write_shard
+from recipes.clips import Clip, write_list
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +30,21 @@ def folders(tmp_path_factory):
         (root / name).parent.mkdir(exist_ok=True)
         noise = 0.1 * torch.randn(channels, rate, generator=torch.Generator().manual_seed(seed))
         Audio(noise, rate).save(root / f"{name}.flac")
+    for folder, names in (("a", ("x-1", "x-3")), ("b", ("x-2",))):
+        write_list([listed(name) for name in names], root / folder)
     return [root / "a", root / "b"]
+
+
+def listed(name: str) -> Clip:
+    """A line of the list; x-2 loops."""
+    return Clip(
+        id=name, kind="loops", seconds=1.0, tempo=None, beats=None, loop=name == "x-2", key="", style="", sources=()
+    )
 
 
 def test_extraction_goes_on_at_the_first_missing_shard(codec, folders, tmp_path):
     first, second = missing_shards(folders, tmp_path, 2, codec)
-    assert [[path.stem for path in shard.clips] for shard in (first, second)] == [["x-1", "x-2"], ["x-3"]]
+    assert [[path.stem for path, _ in shard.clips] for shard in (first, second)] == [["x-1", "x-2"], ["x-3"]]
     assert [shard.path.name for shard in (first, second)] == ["000000.safetensors", "000001.safetensors"]
     assert write_shard(second) == 50
     assert missing_shards(folders, tmp_path, 2, codec) == [first]
@@ -49,7 +60,7 @@ def test_what_training_reads_is_what_the_codec_says(codec, folders, tmp_path):
     assert list(clips) == ["x-1", "x-2", "x-3"]
     model = load(codec, "cpu")
     for folder, name in ((0, "x-1"), (1, "x-2")):
-        expected = encode(model, Audio.read(folders[folder] / f"{name}.flac"), "cpu")
+        expected = encode(Audio.read(folders[folder] / f"{name}.flac"), model, circular=name == "x-2")
         assert clips[name].dtype == torch.int16
         assert torch.equal(clips[name].long(), expected)
         assert expected.shape == (model.levels, 50)
