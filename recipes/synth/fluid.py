@@ -70,7 +70,7 @@ def play_fluid(score: Score, soundfont: Path, level: float = 0.14) -> Samples:
 
 
 def is_soundfont(path: Path) -> bool:
-    """Whether a file begins as soundfonts do; instead of any other, FluidSynth plays the system's own, without a word."""
+    """Whether a file begins as soundfonts do: for others FluidSynth plays the system's own, without a word."""
     with path.open("rb") as file:
         head = file.read(12)
     return head[:4] == b"RIFF" and head[8:] == b"sfbk"
