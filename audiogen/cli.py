@@ -3,17 +3,15 @@
 Exit codes: 0 fine, 1 failed while running, 2 wrong input (one line on standard error that says what was expected).
 """
 
-import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from audiogen import __version__
+from audiogen.console import print_facts, print_json, print_table, print_takes, progress
 from audiogen.errors import InputError
 
 app = typer.Typer(
@@ -126,7 +124,7 @@ def tts(
     speak.check_targets(output, plot, as_json)
     from audiogen.pipelines.tts import TTS
 
-    with _progress() as report:
+    with progress() as report:
         speech = TTS(model, device=device).speak(
             content, seed=seed, speed=speed, seconds=seconds, steps=steps, voice=voice,
             on_progress=lambda share: report("speaking", share),
@@ -135,7 +133,7 @@ def tts(
     if plot:
         speech.save_plot(plot)
     if as_json:
-        _print_json(speak.describe(speech, model=model, seed=seed, speed=speed, steps=steps, output=output))
+        print_json(speak.describe(speech, model=model, seed=seed, speed=speed, steps=steps, output=output))
     elif speech.left_out:
         typer.echo(f"audiogen: left out, cannot be spoken: {' '.join(speech.left_out)}", err=True)
 
@@ -182,7 +180,7 @@ def vamp(
     vamp_files.check_targets(output, plot, variations, bpm_in_name)
     from audiogen.pipelines.vamp import Vamp
 
-    with _progress() as report:
+    with progress() as report:
         takes = Vamp(model, device, style)(
             source, wanted, steps=steps, temperature=temperature, seed=seed, variations=variations,
             keep_original=keep_original, bars=bars, feedback=feedback, pitch=pitch, stretch=stretch, top_p=top_p,
@@ -190,7 +188,7 @@ def vamp(
             confidence_temperature=confidence_temperature, greedy_steps=greedy_steps,
             on_step=lambda done, planned: report("vamping", done / planned),
         )  # fmt: skip
-    _print_takes(vamp_files.write(takes, output, plot, bpm_in_name), as_json)
+    print_takes(vamp_files.write(takes, output, plot, bpm_in_name), as_json)
 
 
 @app.command()
@@ -199,6 +197,7 @@ def replay(
     output: Annotated[str, typer.Option("--output", "-o", help="Sound file to write.")] = ...,  # type: ignore[assignment]
     input_file: Annotated[str | None, typer.Option("--input", help="The input, if it lies elsewhere now.")] = None,
     model: Annotated[str | None, typer.Option(help="The model, if it lies elsewhere now.")] = None,
+    style: Annotated[str | None, typer.Option(help="The style, if it lies elsewhere now.")] = None,
     device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
@@ -208,8 +207,8 @@ def replay(
     vamp_files.check_targets(output, None, 1, False)
     from audiogen.pipelines.replay import replay
 
-    take = replay(source, audio=input_file, model=model, device=device)
-    _print_takes(vamp_files.write([take], output, None), as_json)
+    take = replay(source, audio=input_file, model=model, style=style, device=device)
+    print_takes(vamp_files.write([take], output, None), as_json)
 
 
 @app.command()
@@ -246,10 +245,10 @@ def models(as_json: AsJson = False) -> None:
 
     found = list_models()
     if as_json:
-        _print_json([asdict(model) for model in found])
+        print_json([asdict(model) for model in found])
         return
     rows = [(one.name, one.kind, one.source, "yes" if one.here else "no", one.summary) for one in found]
-    _print_table(("name", "kind", "weights", "here", ""), rows)
+    print_table(("name", "kind", "weights", "here", ""), rows)
 
 
 @eval_app.command("tts")
@@ -272,14 +271,14 @@ def eval_tts(
     test_sets = [read_test_set(path, limit) for path in sets or [str(SENTENCES)]]
     from audiogen.pipelines.tts import TTS
 
-    with _progress() as report:
+    with progress() as report:
         results = evaluate_tts(
             TTS(model, device=device), test_sets, name=model, output=output, seed=seed, jobs=jobs, on_progress=report
         )
     if as_json:
-        _print_json([result.to_json() for result in results])
+        print_json([result.to_json() for result in results])
         return
-    _print_table(*table(results))
+    print_table(*table(results))
 
 
 @finetune_app.callback()
@@ -301,9 +300,9 @@ def finetune_vamp(
     from audiogen.checkpoints.weights import read_metadata
     from audiogen.pipelines.finetune import finetune
 
-    with _progress() as report:
+    with progress() as report:
         style = finetune(folder, output, model=model, steps=steps, seed=seed, rank=rank, on_progress=report)
-    _print_facts({"style": str(style), **read_metadata(style)}, as_json)
+    print_facts({"style": str(style), **read_metadata(style)}, as_json)
 
 
 @codec_app.command("encode")
@@ -319,7 +318,7 @@ def codec_encode(
     """Write the codes of a sound."""
     from audiogen.pipelines.codec import encode_file
 
-    _print_facts(encode_file(source, output, codec, device, weights, levels).to_json(), as_json)
+    print_facts(encode_file(source, output, codec, device, weights, levels).to_json(), as_json)
 
 
 @codec_app.command("decode")
@@ -335,7 +334,7 @@ def codec_decode(
     from audiogen.pipelines.codec import decode_file
 
     audio = decode_file(source, output, codec, device, weights)
-    _print_facts({"output": output, "seconds": round(audio.duration, 4), "sample_rate": audio.sample_rate}, as_json)
+    print_facts({"output": output, "seconds": round(audio.duration, 4), "sample_rate": audio.sample_rate}, as_json)
 
 
 @codec_app.command("info")
@@ -348,7 +347,7 @@ def codec_info(
     """Facts about a codec or a codes file."""
     from audiogen.pipelines.codec import info
 
-    _print_facts(info(name, device, weights).to_json(), as_json)
+    print_facts(info(name, device, weights).to_json(), as_json)
 
 
 @codec_app.command("compare")
@@ -365,54 +364,4 @@ def codec_compare(
     """Measure a round trip: mel distance, SI-SDR, STOI, PESQ, bitrate, real-time factors."""
     from audiogen.pipelines.codec import compare_file
 
-    _print_facts(compare_file(source, codec, device, weights, levels, plot, output).to_json(), as_json)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
-    """A bar per description on standard error, if that is a terminal."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda what, share: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, Any] = {}
-
-        def report(what: str, share: float) -> None:
-            task = tasks.setdefault(what, None)
-            if task is None:
-                task = tasks[what] = bars.add_task(what, total=1.0)
-            bars.update(task, completed=share)
-
-        yield report
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def _print_facts(facts: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        _print_json(facts)
-        return
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        shown = f"{value:.4g}" if isinstance(value, float) else "not defined" if value is None else value
-        typer.echo(f"{name:{width}}  {shown}")
-
-
-def _print_takes(takes: list[dict[str, Any]], as_json: bool) -> None:
-    """Facts about every result as JSON; or else only what its user should know."""
-    if as_json:
-        _print_json(takes)
-        return
-    for note in dict.fromkeys(note for take in takes for note in take["notes"]):
-        typer.echo(f"audiogen: {note}", err=True)
-
-
-def _print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    for row in [head, *rows]:
-        typer.echo("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    print_facts(compare_file(source, codec, device, weights, levels, plot, output).to_json(), as_json)

@@ -28,6 +28,7 @@ def replay(
     *,
     audio: Audio | str | Path | None = None,
     model: str | Path | None = None,
+    style: str | Path | None = None,
     device: str = "cpu",
 ) -> Take:
     """Make the Take of `path` again.
@@ -35,7 +36,8 @@ def replay(
     Args:
         path: its sound, with the sidecar beside it, or its sidecar.
         audio: the input, where it is no longer in its place, or never was a file.
-        model: the model, where it is no longer known by its name.
+        model: the model, where it is no longer known by its name, or lies elsewhere.
+        style: the style, where it lies elsewhere.
         device: where to compute.
     Raises:
         InputError: the sidecar, the input or the model is missing or has changed; the message says which.
@@ -45,7 +47,7 @@ def replay(
     vamps: dict[tuple[str, str | None], Vamp] = {}
     for number, one in enumerate(history["passes"]):
         settings, variation, wanted, made = _pass(one, f"{path}: passes[{number}]")
-        name = str(model or wanted["name"]), wanted["style"]
+        name = str(model or wanted["name"]), wanted["style"] and str(style or wanted["style"])
         if name not in vamps:
             vamps[name] = Vamp(name[0], device, name[1])
         _check_model(vamps[name], wanted)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from audiogen import __version__
 from audiogen.audio import Audio
-from audiogen.checkpoints import resolve
+from audiogen.checkpoints import models, resolve
 from audiogen.checkpoints.vampnet import load_vamp
 from audiogen.errors import InputError
 from audiogen.pipelines import coding, identity
@@ -71,8 +71,8 @@ class Vamp:
     """
 
     def __init__(self, model: str | Path = "nano-vamp", device: str = "cpu", style: str | Path | None = None):
-        self.model = str(model)
-        self.style = None if style is None else str(style)
+        self.model = str(model) if str(model) in models() else _absolute(model)
+        self.style = None if style is None else _absolute(style)
         self.system = load_vamp(resolve(model), device, style)
 
     def __call__(
@@ -263,6 +263,11 @@ def made_with(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
         "dtype": str(dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
     }
+
+
+def _absolute(path: str | Path) -> str:
+    """A file or folder so that it is found from everywhere; another name as it is."""
+    return str(Path(path).resolve()) if Path(path).exists() else str(path)
 
 
 def _text(prompt: Prompt | str | None) -> str:

@@ -232,10 +232,17 @@ def test_a_loop_can_be_turned(vamp: Vamp) -> None:
     audio = music(2.0, rate=32_000, channels=1)
     turned = Audio(audio.samples.roll(40 * 640, dims=-1), 32_000)
     one, other = (vamp(sound, "everything() & loop(0)")[0] for sound in (audio, turned))
-    assert bool((one.codes.roll(40, dims=-1) == other.codes).float().mean() > 0.99)
-    difference = one.samples.roll(40 * 640, dims=-1) - other.samples
-    assert one.seam == pytest.approx(other.seam, rel=2)
-    assert difference.isfinite().all()
+    assert float((one.codes.roll(40, dims=-1) == other.codes).float().mean()) > 0.95, (
+        "but for a gain that hardly differs"
+    )
+
+
+def test_a_loop_closes(vamp: Vamp) -> None:
+    """From its last sample to its first it is no farther than between others; in another take it is."""
+    for prompt, closes in (("periodic(7) & loop(0.3)", True), ("loop(0)", True), ("periodic(7)", False)):
+        samples = vamp(music(2.007), prompt, seed=1)[0].samples
+        jump = (samples[:, 0] - samples[:, -1]).abs().max()
+        assert bool(jump < 4 * samples.diff().abs().mean()) is closes, prompt
 
 
 def test_what_is_outside_a_window_is_seen_by_the_next(vamp: Vamp, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,6 +277,9 @@ def test_endless_passes_are_loops_of_one_length_loudness_and_seam(vamp: Vamp) ->
         assert torch.equal(other.samples[:, 0], first.samples[:, 0]), "any pass can follow any other"
         torch.testing.assert_close(other.samples[:, -1], first.samples[:, -1], atol=0.01, rtol=0)
     assert all(one.circular and one.origin is first.origin for one in passes)
+    played = torch.cat([one.samples for one in passes], dim=-1).diff().abs()
+    seams = played[:, audio.samples.shape[-1] - 1 :: audio.samples.shape[-1]]
+    assert float(seams.max()) < float(played.max()) / 2, "nothing clicks where passes meet"
 
 
 def test_endless_of_bars(vamp: Vamp) -> None:
