@@ -18,7 +18,7 @@ import audiogen
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 FLOORS = (
-    ("cli", "__main__"),
+    ("cli", "console", "__main__"),
     ("serving",),
     ("pipelines",),
     ("streaming",),
