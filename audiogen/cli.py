@@ -171,6 +171,7 @@ def vamp(
     style: Annotated[str | None, typer.Option(help="Style file of `audiogen finetune vamp`.")] = None,
     model: Annotated[str, typer.Option(help="Name or folder; see `audiogen models`.")] = "nano-vamp",
     device: Device = "cpu",
+    dtype: Annotated[str, typer.Option(help="float32, or bfloat16: big models are several times as fast.")] = "float32",
     as_json: AsJson = False,
 ) -> None:
     """Make variations of a loop or a song; fill a region; close a loop."""
@@ -181,7 +182,7 @@ def vamp(
     from audiogen.pipelines.vamp import Vamp
 
     with progress() as report:
-        takes = Vamp(model, device, style)(
+        takes = Vamp(model, device, style, dtype)(
             source, wanted, steps=steps, temperature=temperature, seed=seed, variations=variations,
             keep_original=keep_original, bars=bars, feedback=feedback, pitch=pitch, stretch=stretch, top_p=top_p,
             typical_mass=typical_mass, typical_min_tokens=typical_min_tokens,

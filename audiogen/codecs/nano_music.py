@@ -122,6 +122,8 @@ def hold_last(partials: Partials) -> Partials:
 class NanoMusicCodec(NanoBase):
     """Music at 32 kHz, mono, as 8 levels of 1024 codes at 50 Hz (4 kbps)."""
 
+    encoder: TonalEncoder
+
     def __init__(self, config: NanoMusicCodecConfig):
         super().__init__(config)
         self.config = config

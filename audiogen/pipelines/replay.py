@@ -44,12 +44,12 @@ def replay(
     """
     history = read_sidecar(path)
     take: Audio | str | Path = _input(history["input"], audio)
-    vamps: dict[tuple[str, str | None], Vamp] = {}
+    vamps: dict[tuple[str, str | None, str], Vamp] = {}
     for number, one in enumerate(history["passes"]):
         settings, variation, wanted, made = _pass(one, f"{path}: passes[{number}]")
-        name = str(model or wanted["name"]), wanted["style"] and str(style or wanted["style"])
+        name = str(model or wanted["name"]), wanted["style"] and str(style or wanted["style"]), made["dtype"]
         if name not in vamps:
-            vamps[name] = Vamp(name[0], device, name[1])
+            vamps[name] = Vamp(name[0], device, *name[1:])
         _check_model(vamps[name], wanted)
         _tell_machine(vamps[name], made)
         with _threads(made["threads"]):
@@ -67,7 +67,7 @@ def _pass(one: Any, where: str) -> tuple[VampSettings, int, Mapping[str, Any], M
             "settings": Mapping() as settings,
             "variation": int(variation),
             "model": {"name": str(), "style": str() | None, "sha256": str()} as model,
-            "made_with": {"threads": int(threads)} as made,
+            "made_with": {"threads": int(threads), "dtype": str()} as made,
         } if threads > 0:
             request = from_plain(VampSettings, settings, f"{where}: settings")
             if 0 <= variation < request.variations:

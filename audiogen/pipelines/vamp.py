@@ -36,6 +36,7 @@ from audiogen.prompts import Grid, Loop, Prompt, mask, parse
 from audiogen.prompts.beats import track
 from audiogen.prompts.presets import DEFAULT, PRESETS
 
+DTYPES = ("float32", "bfloat16")
 SHORTEST = 0.5
 """Seconds of sound that a prompt and a beat can be in."""
 
@@ -66,14 +67,23 @@ class Vamp:
         model: name or folder of a VampNet system, packed or official.
         device: where it computes: "cpu", "cuda", ...
         style: a file that `audiogen finetune vamp` made.
+        dtype: what it computes in: float32, or bfloat16, which makes big models several times as fast.
     Raises:
         InputError: unknown name, damaged files, or a model of another type.
     """
 
-    def __init__(self, model: str | Path = "nano-vamp", device: str = "cpu", style: str | Path | None = None):
+    def __init__(
+        self,
+        model: str | Path = "nano-vamp",
+        device: str = "cpu",
+        style: str | Path | None = None,
+        dtype: str = "float32",
+    ):
+        if dtype not in DTYPES:
+            raise InputError(f"Vamp: expected a dtype of {', '.join(DTYPES)}, got {dtype!r}. Choose one of these.")
         self.model = str(model) if str(model) in models() else _absolute(model)
         self.style = None if style is None else _absolute(style)
-        self.system = load_vamp(resolve(model), device, style)
+        self.system = load_vamp(resolve(model), device, style, getattr(torch, dtype))
 
     def __call__(
         self,
@@ -187,7 +197,7 @@ class Vamp:
         codec = self.system.codec
         if taken is not None and settings.bars is None and not settings.pitch and self._coded(taken):
             origin, codes = taken.origin, taken.codes
-            if circular:  # as many frames as are closest to its length: the last may have been mostly padding
+            if circular and not taken.circular:  # the last frame may be mostly padding
                 codes = codes[:, : coding.loop_frames(audio, codec)]
         else:
             _check_sound(audio)

@@ -225,6 +225,8 @@ def test_loops_have_whole_frames_and_stay_loops(vamp: Vamp) -> None:
     assert vamp(made, "periodic(7)")[0].circular
     turned = vamp(vamp(odd, "periodic(7)")[0], "loop(0.3)")[0]
     assert turned.codes.shape[-1] == 100, "a Take that was none becomes one without being encoded again"
+    longer = vamp(vamp(music(2.013), "loop(0.3)", stretch=2)[0], "everything()")[0]
+    assert longer.codes.shape[-1] == 202, "twice 101, though its 4.026 s are 201.3 frames"
 
 
 def test_a_loop_can_be_turned(vamp: Vamp) -> None:
@@ -313,6 +315,16 @@ def test_replay_is_the_same_file_bit_for_bit(vamp: Vamp, song: Path, tmp_path: P
         shutil.copy(tmp_path / name, moved / name)
     shutil.rmtree(song.parent)
     assert torch.equal(replay(moved / "out.wav.json").samples, made.samples), "both folders can be moved together"
+
+
+def test_half_precision_is_another_sound_and_replays_as_such(folder: Path, song: Path, tmp_path: Path) -> None:
+    half = Vamp(folder, dtype="bfloat16")
+    made = half(song, "periodic(7)", seed=2)[0]
+    assert made.settings["passes"][0]["made_with"]["dtype"] == "bfloat16"
+    assert torch.equal(replay(made.save(tmp_path / "half.wav")).samples, made.samples)
+    assert not torch.equal(made.samples, Vamp(folder)(song, "periodic(7)", seed=2)[0].samples)
+    with pytest.raises(InputError, match="float32, bfloat16"):
+        Vamp(folder, dtype="int4")
 
 
 def test_replay_of_takes_of_takes(vamp: Vamp, song: Path, tmp_path: Path) -> None:
