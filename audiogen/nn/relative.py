@@ -49,4 +49,5 @@ class RelativeBias(nn.Embedding):
 
     def forward(self, relative: Tensor) -> Tensor:
         """Relative positions [..., T, T] -> [..., heads, T, T] float32."""
-        return super().forward(buckets(relative)).float().movedim(-1, -3)
+        added = super().forward(buckets(relative)).float().movedim(-1, -3)
+        return added.contiguous()  # attention would copy it in every layer: half of its time
