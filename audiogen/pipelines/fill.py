@@ -22,8 +22,9 @@ COARSE_SECONDS, FINE_SECONDS = 10.0, 3.0
 """What the models were trained on, and see at a time."""
 COARSE_CONTEXT, FINE_CONTEXT = 2.0, 0.5
 """Seconds of what is there already that a window begins with."""
-CPU_BATCH, GPU_BATCH = 8, 64
-"""Items that are decoded together: 8 of the official models' take about 1 GiB besides the weights."""
+CPU_NUMBERS, GPU_BATCH = 2**20, 64
+"""What is decoded together: on a CPU as many items as give so many numbers per layer (10 s in the published model have
+0.7 million), since more fall out of its caches and take longer than one by one; on a GPU so many items."""
 
 OnStep = Callable[[int, int], None]
 """Told after every pass: passes done, passes planned. Windows that are finished early leave numbers out."""
@@ -118,7 +119,7 @@ class Filler:
         groups: dict[tuple[_Sweep, ...], list[int]] = {}
         for index, item in enumerate(items):
             groups.setdefault(self._sweeps(item), []).append(index)
-        most = CPU_BATCH if self.device.type == "cpu" else GPU_BATCH
+        most = self._items_at_once()
         batches = [
             (sweeps, group[first : first + most])
             for sweeps, group in groups.items()
@@ -132,6 +133,11 @@ class Filler:
         for sweeps, indices in batches:
             filled |= zip(indices, self._fill([items[index] for index in indices], sweeps), strict=True)
         return [filled[index] for index in range(len(items))]
+
+    def _items_at_once(self) -> int:
+        if self.device.type != "cpu":
+            return GPU_BATCH
+        return max(1, CPU_NUMBERS // max(part.size * part.model.config.dim for part in self.parts.values()))
 
     def _sweeps(self, item: Item) -> tuple[_Sweep, ...]:
         rounds = [_Sweep("coarse", index, self._windows("coarse", mask)) for index, mask in enumerate(item.rounds)]
