@@ -10,8 +10,10 @@ import pytest
 import soundfile
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from typer.testing import CliRunner
 
 from audiogen.audio import Audio
+from audiogen.cli import app
 from audiogen.errors import InputError
 from audiogen.serving.demo.app import TABS, serving
 from audiogen.serving.demo.config import DemoConfig, settings_folder
@@ -174,6 +176,14 @@ def test_the_server_ends_with_its_block(demo, tmp_path):
         httpx.get(url)
     left = [one for one in threading.enumerate() if one.ident not in before and not one.daemon and one.is_alive()]
     assert [one.name for one in left if not one.name.startswith("AnyIO")] == []
+
+
+def test_the_command_says_what_is_wrong(demo):
+    port = demo.url.rstrip("/").rsplit(":", 1)[1]
+    asked = ["demo", "--no-browser", "--port", port, "--model", demo.config.model, "--voice", demo.config.voice]
+    ran = CliRunner().invoke(app, asked)
+    assert isinstance(ran.exception, InputError)
+    assert "expected a free port" in str(ran.exception)
 
 
 def test_settings_lie_where_the_system_keeps_them(monkeypatch, tmp_path):

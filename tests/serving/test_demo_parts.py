@@ -177,6 +177,16 @@ def test_takes_become_inputs_with_their_codes_and_back(session, studio):
         session.undo()
 
 
+def test_undo_shows_the_input_that_it_goes_back_to(session, studio, tmp_path):
+    events = Events(studio, Presets(tmp_path), tmp_path)
+    made = studio.make(session, HINTED, seed=5, variations=1)[0]
+    value, _ = events.use(session, gr.EventData(None, {"id": made.id}))
+    assert (value["tracks"][0]["name"], value["can_undo"]) == ("Input: Take 1", True)
+    value, line = events.undo(session)
+    assert (value["tracks"][0]["name"], value["can_undo"]) == ("Input: broken-beat", False)
+    assert line == "Back to broken-beat."
+
+
 def test_the_player_is_given_all_versions_with_files(session, studio):
     made = studio.make(session, HINTED, seed=5, variations=1)[0]
     value = json.loads(json.dumps(pictures.player_value(session, made.id)))

@@ -128,6 +128,8 @@ def _theme() -> gr.Theme:
         body_background_fill="*neutral_100", block_background_fill="white",
         block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_300",
         body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_300",
+        input_border_color="*neutral_300", input_border_width="1px", checkbox_border_color="*neutral_500",
+        checkbox_label_border_color="*neutral_300", checkbox_label_border_width="1px",
         button_primary_background_fill="*primary_600", button_primary_background_fill_hover="*primary_500",
     )  # fmt: skip
 

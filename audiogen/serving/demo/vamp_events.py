@@ -57,7 +57,8 @@ class Events:
 
     def undo(self, session: Session) -> tuple[Any, str]:
         """Back to the input before."""
-        return pictures.player_value(session), f"Back to {session.undo().name}."
+        old = session.undo()
+        return pictures.player_value(session), f"Back to {old.name}."
 
     # --------------------------------------------------------------------------------------------------------- endless
 

@@ -19,7 +19,7 @@ from audiogen.serving.demo.examples import write_examples
 from audiogen.serving.demo.presets import FIRST, Presets
 from audiogen.serving.demo.request import KEPT, SETTINGS, VARIATIONS
 from audiogen.serving.demo.session import Session
-from audiogen.serving.demo.studio import Studio
+from audiogen.serving.demo.studio import LONGEST, Studio
 from audiogen.serving.demo.vamp_events import Events
 
 HELP = "The prompt says what is **kept**; all else is made new. The picture under the waveform shows it cell by cell."
@@ -31,6 +31,8 @@ _MODEL: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "vamp"}
 """One request at a time uses the model; others wait in line."""
 _SHOWN: dict[str, Any] = {"api_visibility": "private"}
 _QUIET: dict[str, Any] = {**_SHOWN, "show_progress": "hidden"}
+_EACH: dict[str, Any] = {**_QUIET, "trigger_mode": "multiple"}
+"""One after the other, where the second comes before the first is answered."""
 
 
 def load(config: DemoConfig) -> Studio:
@@ -82,12 +84,14 @@ def add(studio: Studio, config: DemoConfig) -> None:
     preview(loaded.success).then(readable(events.draw_input), session, picture, **_QUIET)
     preview(prompt.change)
     for control in controls:
-        control.input(readable(events.write_prompt), controls, [prompt, preset, meaning], **_QUIET)
-    _on(player, "regions", readable(events.regions), controls, [regions, unit, prompt, preset, meaning], **_QUIET)
+        control.input(
+            readable(events.write_prompt), controls, [prompt, preset, meaning], trigger_mode="always_last", **_QUIET
+        )
+    _on(player, "regions", readable(events.regions), controls, [regions, unit, prompt, preset, meaning], **_EACH)
     preview(_on(player, "use", readable(events.use), session, [player, status], **_QUIET).success)
     preview(_on(player, "undo", readable(events.undo), session, [player, status], **_QUIET).success)
-    _on(player, "pick", readable(events.pick), previewed, mask, **_QUIET)
-    _on(player, "pick", readable(events.draw), session, picture, **_QUIET)
+    _on(player, "pick", readable(events.pick), previewed, mask, **_EACH)
+    _on(player, "pick", readable(events.draw), session, picture, **_EACH)
     _on(player, "seed", readable(events.reuse_seed), None, seed, **_QUIET)
     _on(player, "keep", readable(events.keep), [session, prompt], [player, status], **_QUIET)
     made = button.click(
@@ -105,11 +109,13 @@ def _source_row(config: DemoConfig) -> gr.Audio:
     with gr.Row():
         with gr.Column(scale=3, min_width=300):
             source = gr.Audio(
-                label="Input: upload, record, or drop a loop (wav, flac, ogg, mp3; 5 minutes at most)", type="filepath",
+                label="Input", type="filepath",
                 sources=["upload", "microphone"], elem_id="source", buttons=[],
             )  # fmt: skip
         with gr.Column(scale=1, min_width=200):
-            gr.Markdown("or an example")
+            gr.Markdown(
+                f"Drop, upload or record a loop (wav, flac, ogg, mp3; {LONGEST / 60:g} minutes at most), or try one:"
+            )
             for name, path in write_examples(config.folder / "examples").items():
                 button = gr.Button(name, size="sm", elem_classes="example")
                 button.click(partial(str, path), None, source, **_QUIET)

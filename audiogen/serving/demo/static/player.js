@@ -143,6 +143,8 @@
     stopEndless() {
       sound.stop();
       document.dispatchEvent(new Event("audiogen:halt"));
+      const chosen = this.state.tracks.find(({ id }) => id === this.state.show) ?? this.shown;
+      this.pick(chosen); // what is drawn now is a pass
     }
 
     async takePass(pass) {
