@@ -13,6 +13,7 @@ import torch
 
 from audiogen.audio import Audio
 from audiogen.errors import InputError
+from audiogen.pipelines.replay import replay
 from audiogen.pipelines.vamp import Vamp
 from audiogen.prompts import Grid, mask, parse
 from audiogen.prompts.beats import loop_tempo
@@ -177,6 +178,13 @@ def test_takes_become_inputs_with_their_codes_and_back(session, studio):
         session.undo()
 
 
+def test_what_is_exported_can_be_replayed_from_the_file_that_was_uploaded(session, studio, loops):
+    studio.use(session, studio.make(session, HINTED, seed=5, variations=1)[0].id)
+    exported = studio.make(session, Request("periodic(5)", steps=2), seed=9, variations=2)[1]
+    again = replay(exported.path, audio=loops["Broken beat"])
+    assert torch.equal(again.samples, exported.take.samples)
+
+
 def test_undo_shows_the_input_that_it_goes_back_to(session, studio, tmp_path):
     events = Events(studio, Presets(tmp_path), tmp_path)
     made = studio.make(session, HINTED, seed=5, variations=1)[0]
@@ -318,6 +326,7 @@ def test_passes_can_be_kept(studio, session, tmp_path):
 def test_what_goes_wrong_in_endless_mode_is_told_to_the_player(studio, session, tmp_path):
     events = Events(studio, Presets(tmp_path), tmp_path)
     asked = ["inpaint(90-99)", 2, 1, 1, 1, 0, 1, 0, 1, False, 3]
-    value = events.more(session, gr.EventData(None, {"id": "source"}), *asked)
+    with pytest.warns(UserWarning, match="within this sound"):  # shown in the page, where there is one
+        value = events.more(session, gr.EventData(None, {"id": "source"}), *asked)
     assert "within this sound" in value["error"]
     assert session.endless is None

@@ -32,6 +32,8 @@ class Input:
     """What is vamped: a loaded sound, or a take that was made the input."""
 
     audio: Audio
+    given: Take | Path
+    """What `Vamp` gets: a take, whose codes it uses, or the file as it was uploaded, by which a replay knows it."""
     name: str
     path: Path
     """A WAV of it, for the page."""
@@ -122,11 +124,11 @@ class Session:
             raise InputError("expected a sound to vamp, got none. Choose an example, or upload or record a sound.")
         return self.input
 
-    def load(self, audio: Audio, name: str, grid: Grid) -> Input:
+    def load(self, audio: Audio, uploaded: Path, grid: Grid) -> Input:
         """Make a new sound the input."""
         number = self._number()
         path = write_wav(audio, self.folder / f"source-{number}.wav")
-        return self._set_input(Input(audio, name, path, number, grid))
+        return self._set_input(Input(audio, uploaded, uploaded.stem, path, number, grid))
 
     def keep(self, take: Take, prompt: str, name: str | None = None) -> Version:
         """Remember a take of the input, and write its files."""
@@ -159,7 +161,7 @@ class Session:
             InputError: it was forgotten.
         """
         version = self.version(number)
-        return self._set_input(Input(version.take, version.name, version.path, version.song, grid))
+        return self._set_input(Input(version.take, version.take, version.name, version.path, version.song, grid))
 
     def undo(self) -> Input:
         """Go back to the input before.

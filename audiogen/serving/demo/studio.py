@@ -45,7 +45,7 @@ class Studio:
             InputError: no sound, or too long.
         """
         audio = read_sound(path)
-        return session.load(audio, Path(path).stem, self.grid(audio))
+        return session.load(audio, Path(path), self.grid(audio))
 
     def grid(self, audio: Audio) -> Grid:
         """Of the codes of a sound, for pictures of prompts."""
@@ -70,13 +70,13 @@ class Studio:
         Raises:
             InputError: no input, or one that `Vamp` refuses, as it does settings and prompts.
         """
-        takes = self.takes(session.loaded().audio, request, seed, variations, on_step)
+        takes = self.takes(session.loaded().given, request, seed, variations, on_step)
         return [session.keep(take, request.prompt) for take in takes]
 
     def takes(
-        self, audio: Audio, request: Request, seed: int, variations: int, on_step: OnProgress | None = None
+        self, audio: Audio | Path, request: Request, seed: int, variations: int, on_step: OnProgress | None = None
     ) -> list[Take]:
-        """Vamp a sound.
+        """Vamp a sound, or its file.
 
         Raises:
             InputError: one that `Vamp` refuses, as it does settings and prompts.
@@ -96,7 +96,7 @@ class Studio:
         running = session.endless
         if running is None or running.start != start or running.request != request:
             going_on = running.last if running and running.start == start else None
-            first = going_on or (session.version(start).take if start else session.loaded().audio)
+            first = going_on or (session.version(start).take if start else session.loaded().given)
             passes = self.vamp.endless(first, parse(request.prompt), seed=seed, **request.settings)
             kept = running.passes if running and going_on else []
             running = session.endless = Endless(start, request, iter(passes), going_on, kept)

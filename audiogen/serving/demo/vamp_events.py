@@ -162,7 +162,8 @@ class Events:
         if audio is None:
             raise InputError("expected a sound file, got none. Upload one: handle_file('loop.wav').")
         request, used = Request(prompt, steps=int(steps), temperature=temperature), seeds.drawn(seed)
-        takes = self.studio.takes(pictures.read_sound(audio), request, used, int(VARIATIONS.check(variations)))
+        pictures.read_sound(audio)  # not too long, and a message without the place where the server keeps it
+        takes = self.studio.takes(Path(audio), request, used, int(VARIATIONS.check(variations)))
         folder = Path(tempfile.mkdtemp(prefix="answer-", dir=self.folder))
         files = [take.save(folder / f"take-{number}.wav", bpm_in_name=True) for number, take in enumerate(takes, 1)]
         return [str(path) for file in files for path in (file, Path(f"{file}.json"))], used
