@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,15 @@ def test_killed_run_goes_on_with_the_same_losses_and_ends_with_the_same_weights(
     assert torch.equal(resumed.weight, undisturbed.weight)
 
 
-def test_ctrl_c_stops_the_caller_and_works_again(tmp_path: Path) -> None:
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C works: a shell that starts the tests in the background has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_stops_the_caller_and_works_again(tmp_path: Path, ctrl_c: None) -> None:
     def batch_at(step: int) -> Tensor:
         if step == 2:
             os.kill(os.getpid(), signal.SIGINT)

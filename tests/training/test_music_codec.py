@@ -43,7 +43,7 @@ def test_training_lowers_every_loss_on_a_small_batch():
     first = None
     for step in range(25):
         losses = task.loss(batch, step_generator(1, step))
-        first = first or {name: float(value) for name, value in losses.items()}
+        first = first or {name: float(value.detach()) for name, value in losses.items()}
         optimizer.zero_grad()
         losses["loss"].backward()
         optimizer.step()
