@@ -8,6 +8,7 @@ segment is a constant, so that codes alone decode.
 Shapes: B batch, C channels, S samples, K levels, T frames, D latent width.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil, prod
 from pathlib import Path
@@ -131,10 +132,21 @@ class Encodec(Codec):
     @classmethod
     def load(cls, name: str, source: Path) -> "Encodec":
         """See `CodecClass.load`; every published layout is read (`encodec_weights`)."""
-        from audiogen.codecs.encodec_weights import read, transformers_name
+        from audiogen.codecs.encodec_weights import read
 
         config, state = read(source, CONFIGS.get(name))
         check_sample_rate(source, config.sample_rate, CONFIGS.get(name, config).sample_rate)
+        return cls.assemble(config, state, source)
+
+    @classmethod
+    def assemble(cls, config: EncodecConfig, state: Mapping[str, Tensor], source: Path) -> "Encodec":
+        """From its configuration and parameters, under either set of names; `source` is for error messages.
+
+        Raises:
+            InputError: names or shapes differ.
+        """
+        from audiogen.codecs.encodec_weights import transformers_name
+
         with torch.device("meta"):  # no time and memory for weights that are replaced
             codec = cls(config)
         assign_normed(codec, state, source, transformers_name)

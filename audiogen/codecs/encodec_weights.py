@@ -7,7 +7,7 @@
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ import yaml
 from torch import Tensor
 
 from audiogen.codecs.encodec import CONFIGS, SEGMENT_GAIN, EncodecConfig
-from audiogen.codecs.weights import as_tuple, find_weights, hub_snapshot, named_tensors, read_config, read_weights
+from audiogen.codecs.weights import as_tuple, find_weights, local_repository, named_tensors, read_config, read_weights
 from audiogen.errors import InputError
 
+FILES = ("config.json", "model.safetensors")
+"""What a pointer package needs of the repository that it points to."""
 _TRANSFORMERS_FIELDS = {
     "sample_rate": "sampling_rate",
     "channels": "audio_channels",
@@ -77,8 +79,13 @@ def read(source: Path, config: EncodecConfig | None) -> tuple[EncodecConfig, dic
         config = transformers_config(described, str(source))
     if config is None:
         raise InputError(f"{path}: expected a config.json beside the weights, got none. Name the codec of this file.")
-    levels = {match[1] for key in content if (match := re.match(r"quantizer\.(?:vq\.)?layers\.(\d+)\.", key))}
-    return replace(config, levels=len(levels) or config.levels), named_tensors(content, path)
+    return with_levels(config, content), named_tensors(content, path)
+
+
+def with_levels(config: EncodecConfig, names: Iterable[str]) -> EncodecConfig:
+    """`config` with as many levels as there are codebooks among the parameters `names`: transformers has no key."""
+    levels = {match[1] for name in names if (match := re.match(r"quantizer\.(?:vq\.)?layers\.(\d+)\.", name))}
+    return replace(config, levels=len(levels) or config.levels)
 
 
 def transformers_name(key: str) -> str:
@@ -105,10 +112,10 @@ def audiocraft_config(text: str, name: str) -> EncodecConfig:
     environment."""
     try:
         tree = yaml.safe_load(text)
-        values = {field: _resolve(tree, path) for field, path in _AUDIOCRAFT_FIELDS.items()}
-        values["ratios"] = as_tuple(_resolve(tree, "seanet.ratios"))
-        values["shortcut_conv"] = not _resolve(tree, "seanet.true_skip")
-        renormalize = _resolve(tree, "encodec.renormalize")
+        values = {field: lookup(tree, path) for field, path in _AUDIOCRAFT_FIELDS.items()}
+        values["ratios"] = as_tuple(lookup(tree, "seanet.ratios"))
+        values["shortcut_conv"] = not lookup(tree, "seanet.true_skip")
+        renormalize = lookup(tree, "encodec.renormalize")
     except (yaml.YAMLError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{name}: expected an EnCodec configuration in xp.cfg, got {error!r}. Use the original file."
@@ -120,13 +127,18 @@ def audiocraft_config(text: str, name: str) -> EncodecConfig:
     return _config(values, name)
 
 
-def _resolve(tree: Any, path: str) -> Any:
-    """The value at a dotted path, following references of the form ${other.path}."""
+def lookup(tree: Any, path: str) -> Any:
+    """The value at a dotted path of an audiocraft configuration, following references of the form ${other.path}.
+
+    Raises:
+        KeyError, TypeError: there is none.
+        RecursionError: references in a circle.
+    """
     value = tree
     for key in path.split("."):
         value = value[key]
     reference = re.fullmatch(r"\$\{([\w.]+)\}", value) if isinstance(value, str) else None
-    return _resolve(tree, reference[1]) if reference else value
+    return lookup(tree, reference[1]) if reference else value
 
 
 def _config(values: dict[str, Any], name: str) -> EncodecConfig:
@@ -140,8 +152,8 @@ def _config(values: dict[str, Any], name: str) -> EncodecConfig:
 
 
 def _follow(path: Path, repository: str) -> tuple[EncodecConfig, dict[str, Tensor]]:
-    """The transformers checkpoint that a pointer package names, from the Hugging Face cache."""
+    """The transformers checkpoint that a pointer package names, from beside it or from the Hugging Face cache."""
     known = {f"facebook/{name.replace('-', '_')}" for name in CONFIGS}
     if repository not in known:
         raise InputError(f"{path}: expected a pointer to one of {', '.join(sorted(known))}, got {repository!r}.")
-    return read(hub_snapshot(repository), None)
+    return read(local_repository([repository], FILES, path.parent), None)

@@ -5,7 +5,7 @@ Safetensors are read as they are; pickles only by the restricted loader, which b
 
 import json
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -36,8 +36,10 @@ def liven(module: nn.Module, gain: float) -> None:
             parameter.data.zero_()
 
 
-def hub_snapshot(repository: str) -> Path:
+def hub_snapshot(repository: str, fetch: str = "") -> Path:
     """The newest snapshot of a Hugging Face repository in the local cache; never downloads.
+
+    `fetch` is the command that brings all that is needed, where this is not the whole repository.
 
     Raises:
         InputError: the cache does not have it.
@@ -49,9 +51,34 @@ def hub_snapshot(repository: str) -> Path:
         return Path(snapshot_download(repository, local_files_only=True))
     except LocalEntryNotFoundError as error:
         raise InputError(
-            f"expected the weights of {repository} in the Hugging Face cache, got none. Run `hf download {repository}` "
+            f"expected the weights of {repository} in the Hugging Face cache, got none. "
+            f"Run `{fetch or f'hf download {repository}'}` "
             "(without network: copy that cache from a machine that has it), or name a local weights file or folder."
         ) from error
+
+
+def local_repository(names: Sequence[str], files: Sequence[str], folder: Path) -> Path:
+    """A part that is published on its own: the folder of its name in `folder`, or a snapshot in the Hugging Face cache.
+
+    Args:
+        names: of the repository; all but the first are old ones.
+        files: what it has to hold.
+        folder: that of the model which it is a part of.
+    Raises:
+        InputError: neither is there with all files; the message says what to fetch and where to put it.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    beside = folder / names[0].rpartition("/")[2]
+    cached = [try_to_load_from_cache(name, files[0]) for name in names]
+    for place in (beside, *(Path(found).parent for found in cached if isinstance(found, str))):
+        if all((place / file).is_file() for file in files):
+            return place
+    command = f"hf download {names[0]} {' '.join(files)}"
+    raise InputError(
+        f"expected {names[0]} ({', '.join(files)}) in the Hugging Face cache or in {beside}, got neither. "
+        f"Run `{command}` (without network: on another machine, and copy the files into that folder)."
+    )
 
 
 def check_sizes(config: Any) -> None:
