@@ -15,7 +15,7 @@ from audiogen.decoding.condition import Condition
 from audiogen.decoding.delay import DelayPattern
 from audiogen.decoding.guidance import guide
 from audiogen.decoding.noise import Noise, noise_from
-from audiogen.decoding.sampling import NEVER, Sampling, allowed_tokens, draw
+from audiogen.decoding.sampling import NEVER, Sampling, allowed_tokens, by_rank, draw
 from audiogen.decoding.schedule import value_at
 from audiogen.errors import InputError
 
@@ -24,7 +24,7 @@ MUSICGEN_SAMPLING = Sampling(top_k=250, filter_tempered=True)
 MUSICGEN_GUIDANCE = 3.0
 
 
-class Reader(Protocol):
+class Stream(Protocol):
     """One request's pass through a sequence; it remembers all that it has read."""
 
     def __call__(self, sequence: Tensor) -> Tensor:
@@ -45,8 +45,8 @@ class AutoregressiveModel(Protocol):
         """How the model reads a grid."""
         ...
 
-    def start(self, condition: Condition, batch: int) -> Reader:
-        """A reader of `batch` sequences from their first step on."""
+    def start(self, condition: Condition, batch: int) -> Stream:
+        """A stream of `batch` sequences from their first step on."""
         ...
 
 
@@ -104,10 +104,10 @@ def generate_frames(
     complete = pattern.places(frames).amax(dim=0).tolist()
 
     sequence = pattern.delayed(F.pad(prompt, (0, frames - given), value=model.mask_token), model.mask_token)
-    read = _reader(model, condition, batch, guidance_scale)
+    stream = _guided_stream(model, condition, batch, guidance_scale)
     done, shown = 0, given
     for index, step in enumerate(steps):
-        logits = read(sequence[..., done:step])[:, :, -1:]  # [B, K, 1, V]
+        logits = stream(sequence[..., done:step])[:, :, -1:]  # [B, K, 1, V]
         places = wanted[..., step : step + 1].expand(batch, -1, -1).to(prompt.device)
         sequence[..., step : step + 1][places] = _draw(logits, places, sampling, index, len(steps), noise)
         done = step
@@ -142,15 +142,15 @@ def prompt_of(model: AutoregressiveModel, prompt: Tensor | None, condition: Cond
     return prompt
 
 
-def _reader(model: AutoregressiveModel, condition: Condition, batch: int, scale: float) -> Reader:
-    """A reader whose logits are guided; both branches are one batch, and there is only one where the scale is 1."""
+def _guided_stream(model: AutoregressiveModel, condition: Condition, batch: int, scale: float) -> Stream:
+    """A stream whose logits are guided; both branches are one batch, and there is only one where the scale is 1."""
     if scale == 1:
         return model.start(condition, batch)
     both = Condition.cat([Condition(condition.tensors), condition.null()])
-    reader = model.start(both, 2 * batch)
+    stream = model.start(both, 2 * batch)
 
     def read(sequence: Tensor) -> Tensor:
-        conditioned, null = reader(sequence.repeat(2, 1, 1)).chunk(2)
+        conditioned, null = stream(sequence.repeat(2, 1, 1)).chunk(2)
         return guide(conditioned, null, scale)
 
     return read
@@ -162,4 +162,6 @@ def _draw(logits: Tensor, places: Tensor, sampling: Sampling, index: int, steps:
     flat = logits[places].float()
     allowed = allowed_tokens(flat, temperature, sampling)
     gumbel = None if index >= steps - sampling.greedy_steps else noise.gumbel(places, flat.shape[-1])
+    if gumbel is not None and sampling.noise_by_rank:
+        gumbel = by_rank(gumbel, flat)
     return draw((flat / temperature).masked_fill(~allowed, NEVER), gumbel)

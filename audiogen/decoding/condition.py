@@ -53,6 +53,13 @@ class Condition:
             {name: tensor.to(device) for name, tensor in self.nulls.items()},
         )
 
+    def take(self, items: Tensor) -> "Condition":
+        """The condition of a batch with these items [N] int64 of this one, in their order; some of them repeated."""
+        return Condition(
+            {name: tensor[items.to(tensor.device)] for name, tensor in self.tensors.items()},
+            {name: tensor[items.to(tensor.device)] for name, tensor in self.nulls.items()},
+        )
+
     @staticmethod
     def cat(conditions: "Sequence[Condition]") -> "Condition":
         """One batch out of several; the second axis is filled up to the longest with 0 (False), on the right."""

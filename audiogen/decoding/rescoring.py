@@ -1,7 +1,7 @@
 """Rescoring: a second opinion on which of the drawn tokens are worth keeping.
 
-Paper: Ziv et al. 2024, arXiv:2401.04577 (MAGNeT), "Model rescorer" (golden magnet SPEC 11). The tokens of a pass are drawn
-as ever; what ranks them becomes p = w * p_rescorer + (1 - w) * p_model. The paper's w is our 1 - w.
+Paper: Ziv et al. 2024, arXiv:2401.04577 (MAGNeT), "Model rescorer" (golden magnet SPEC 11). The tokens of a pass are
+drawn as ever; what ranks them becomes p = w * p_rescorer + (1 - w) * p_model. The paper's w is our 1 - w.
 Who may give the second opinion: `audiogen.decoding.rescorers`.
 Shapes: B batch, K levels, k levels of the stage, T frames.
 """
