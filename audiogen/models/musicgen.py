@@ -31,9 +31,8 @@ class MusicGen(ConditionedTransformer):
     """Codes -> logits of each code given those before it."""
 
     @property
-    def special_token(self) -> int:
-        """The code that stands where the delay pattern has none, and where a code is not known: V."""
-        return self.config.vocab_size
+    def pattern(self) -> DelayPattern:
+        return DelayPattern(self.config.levels)
 
     def logits(self, codes: Tensor, condition: Condition) -> Tensor:
         """Of every code, given the codes at earlier steps of the delay pattern; for training and rescoring.
@@ -46,9 +45,8 @@ class MusicGen(ConditionedTransformer):
         Raises:
             InputError: a grid or condition that does not fit the model.
         """
-        pattern = DelayPattern(self.config.levels)
-        sequence = pattern.delayed(codes, self.special_token)
-        return pattern.predictions(self.sequence_logits(sequence, condition), codes.shape[2])
+        sequence = self.pattern.delayed(codes, self.mask_token)
+        return self.pattern.predictions(self.sequence_logits(sequence, condition), codes.shape[2])
 
     def sequence_logits(self, sequence: Tensor, condition: Condition) -> Tensor:
         """Of the codes that follow each step of a delayed sequence: [B, K, S] -> [B, K, S, V]."""

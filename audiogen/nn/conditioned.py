@@ -34,7 +34,7 @@ class ConditionedConfig:
     levels: int = 4
     """K; the codec's."""
     vocab_size: int = 2048
-    """V, codes per level. Code V stands for "no code here": MAGNeT's mask token, the delay pattern's special token."""
+    """V, codes per level; the mask token is V itself, so that embedding tables have V + 1 rows."""
     dim: int = 1024
     """D."""
     layers: int = 24
@@ -176,6 +176,11 @@ class ConditionedTransformer(nn.Module):
             for module in block.modules():
                 if isinstance(module, nn.Linear):
                     _truncated_normal(module, 2 * depth * module.in_features)
+
+    @property
+    def mask_token(self) -> int:
+        """V: the code that is hidden from MAGNeT, and what stands where the twin's delay pattern has no code."""
+        return self.config.vocab_size
 
     @property
     def blocks(self) -> list[Block]:

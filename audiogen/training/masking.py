@@ -1,12 +1,14 @@
 """What a training step hides, in the reference's random order, and the loss on it.
 
-MaskGCT's corruption: golden maskgct SPEC 6; VampNet's: golden vampnet SPEC 7. The mask rate is the curve that decoding
-follows (`audiogen.decoding.schedule.mask_rate`). All randomness comes from the generator or the seed that is passed in.
+MaskGCT's corruption: golden maskgct SPEC 6; VampNet's: golden vampnet SPEC 7; MAGNeT's and its twin's loss: golden
+magnet SPEC 9 and 10. The mask rate is the curve that decoding follows (`audiogen.decoding.schedule.mask_rate`). All
+randomness comes from the generator or the seed that is passed in.
 Shapes: B batch, K levels, T frames (of the padded batch), V vocab_size.
 """
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 import torch
@@ -147,6 +149,40 @@ def draw_cell_mask(shown: Tensor, levels: int, frames: int, generator: Generator
     return mask
 
 
+@cache
+def span_starts(frames: int, span: int) -> Tensor:
+    """How many spans hide 0, 1, .. 100 % of `frames` frames on average, [101] int64.
+
+    `u` different starts, at any frames, leave a share C(frames - span, u) / C(frames, u) uncovered.
+    """
+    taken = torch.arange(frames - 1, dtype=torch.float64)
+    uncovered = torch.cumprod((frames - span - taken).clamp(min=0) / (frames - taken), dim=0)
+    covered = F.pad(1 - uncovered, (1, 0))
+    return torch.searchsorted(covered, torch.arange(101, dtype=torch.float64) / 100)
+
+
+def draw_span_mask(rate: Tensor, frames: int, span: int, generator: Generator) -> Tensor:
+    """Spans that start anywhere and may overlap, so many that about a share `rate` [B] is hidden: [B, T] bool."""
+    if span == 1:
+        count = (frames * rate).round()
+    else:
+        count = span_starts(frames, span)[(100 * rate).round().long()]
+    # positions whose argsort is small, not those with the smallest numbers: as likely, and the reference's choice
+    order = torch.rand(len(rate), frames, generator=generator).argsort(dim=1)
+    starts = order < count.clamp(min=1)[:, None]
+    return F.pad(starts, (span - 1, 0)).unfold(1, span, 1).any(dim=-1)
+
+
+def draw_magnet_mask(batch: int, frames: int, levels: int, level: int, span: int, generator: Generator) -> MaskDraw:
+    """MAGNeT: spans of one level for the whole batch (`draw_level`, "uniform"), and all of the levels above it."""
+    time = 1 - torch.rand(batch, generator=generator)
+    rate = mask_rate(time)
+    mask = torch.zeros(batch, levels, frames, dtype=torch.bool)
+    mask[:, level] = draw_span_mask(rate, frames, span, generator)
+    mask[:, level + 1 :] = True
+    return MaskDraw(Stage(levels=(level,)), time, rate, torch.zeros(batch, dtype=torch.int64), mask)
+
+
 def masked_cross_entropy(logits: Tensor, targets: Tensor, mask: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """Mean negative log-likelihood over the cells of `mask`, in float32; 0 when there are none.
 
@@ -158,3 +194,9 @@ def masked_cross_entropy(logits: Tensor, targets: Tensor, mask: Tensor, label_sm
     """
     total = F.cross_entropy(logits[mask].float(), targets[mask], reduction="sum", label_smoothing=label_smoothing)
     return total / mask.sum().clamp(min=1)
+
+
+def cross_entropy_per_level(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+    """`masked_cross_entropy` of each level by itself, [K]; their mean weighs all levels alike (MusicGen's loss)."""
+    levels = zip(*(x.split(1, dim=1) for x in (logits, targets, mask)), strict=True)
+    return torch.stack([masked_cross_entropy(*level) for level in levels])
