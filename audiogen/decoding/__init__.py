@@ -7,7 +7,7 @@ from audiogen.decoding.guidance import Guidance
 from audiogen.decoding.noise import GridNoise, ItemNoise, Noise, NoNoise, StreamNoise
 from audiogen.decoding.plan import Plan, Stage
 from audiogen.decoding.sampling import Sampling
-from audiogen.decoding.schedule import Linear, cosine, linear, stretched
+from audiogen.decoding.schedule import Linear, cosine, float32_cosine, linear, stretched
 from audiogen.decoding.trace import Step, Trace
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Trace",
     "cosine",
     "decode",
+    "float32_cosine",
     "linear",
     "stretched",
 ]

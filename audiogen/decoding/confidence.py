@@ -1,7 +1,8 @@
 """Which units are sure enough to be kept: what ranks them, and the choice of those that are masked again.
 
 Shapes: B batch, K levels of the stage, T frames, U units per level, N cells, V vocab_size.
-A unit is `span` neighbouring frames of one level (span 1: a cell); they are fixed and masked together.
+A unit is `span` neighbouring frames of one level (span 1: a cell); they are fixed and masked together. Overlapping
+spans are no units but ways to choose cells.
 """
 
 import math
@@ -14,6 +15,9 @@ from torch.nn import functional as F
 
 from audiogen.decoding.schedule import Setting
 from audiogen.errors import InputError
+
+CERTAIN = 1e4
+"""Log-probability, if that were possible, that fixed cells add to a span: spans with fewer of them come first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +72,55 @@ def _by_unit(values: Tensor, span: int, fill: float) -> Tensor:
 
 def least_confident(confidence: Tensor, masked: Tensor, counts: Tensor) -> Tensor:
     """The `counts` [B] least confident of each item's `masked` units, [B, K, U] bool. Ties: the earlier unit."""
-    ranked = confidence.masked_fill(~masked, math.inf).flatten(1)
-    order = ranked.argsort(dim=1, stable=True)
+    ranked = confidence.masked_fill(~masked, math.inf)
+    return (_ranks(ranked) < counts[:, None, None]) & masked
+
+
+def least_confident_spans(confidence: Tensor, masked: Tensor, valid: Tensor, counts: Tensor, span: int) -> Tensor:
+    """The cells under the least confident spans, which start at every frame and overlap.
+
+    Source: golden magnet SPEC 7. The union of the spans has about `counts` [B] cells, up to a span more or fewer. Cells
+    that are not masked any more may be among them: how else would a span cover a hole that is smaller than itself?
+
+    Args:
+        confidence: [B, K, T] of cells, whose sum is that of a span; what is not `masked` counts as `CERTAIN`.
+        masked: [B, K, T] bool.
+        valid: [B, K, T] bool; spans do not reach beyond it.
+        counts: [B]; 0 chooses nothing.
+        span: frames of a span.
+    Returns:
+        [B, K, T] bool.
+    """
+    cells = torch.where(masked, confidence, CERTAIN).masked_fill(~valid, math.inf)
+    short = max(0, span - cells.shape[-1])
+    spans = F.pad(cells, (0, short), value=math.inf).unfold(-1, span, 1).sum(dim=-1)
+    around = F.pad(_ranks(spans), (span - 1, span - 1), value=spans[0].numel())
+    first = around.unfold(-1, span, 1).amin(dim=-1)[..., : cells.shape[-1]]  # rank of the first span over each cell
+    every = torch.arange(spans[0].numel() + 1, device=first.device).expand(len(first), -1).contiguous()
+    covered = torch.searchsorted(first.flatten(1).sort(dim=1).values, every).tolist()
+    taken = [_spans_over(count, by, span) for count, by in zip(counts.tolist(), covered, strict=True)]
+    return first < torch.tensor(taken, device=first.device)[:, None, None]
+
+
+def _spans_over(count: int, covered: list[int], span: int) -> int:
+    """How many spans to take so that they cover about `count` cells; the first n cover `covered[n]`.
+
+    The reference bisects, rounds halves to even numbers, and stays with the last number it has tried.
+    """
+    if count == 0:
+        return 0
+    count = max(count, span)
+    low, high = count // span, min(count - span + 1, len(covered) - 1)
+    taken = middle = round((low + high) / 2)
+    while low < middle < high:
+        taken = middle
+        low, high = (low, middle) if covered[middle] > count else (middle, high)
+        middle = round((low + high) / 2)
+    return taken
+
+
+def _ranks(values: Tensor) -> Tensor:
+    """The place of each value in its item [B, ...], 0 for the smallest. Ties: the earlier one."""
+    order = values.flatten(1).argsort(dim=1, stable=True)
     places = torch.arange(order.shape[1], device=order.device).expand_as(order)
-    rank = torch.empty_like(order).scatter_(1, order, places)
-    chosen = rank < counts[:, None]
-    return chosen.view_as(masked) & masked
+    return torch.empty_like(order).scatter_(1, order, places).view_as(values)

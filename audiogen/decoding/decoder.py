@@ -15,7 +15,8 @@ from audiogen.decoding.condition import Condition
 from audiogen.decoding.guidance import guide, rescale
 from audiogen.decoding.noise import Noise, noise_from
 from audiogen.decoding.plan import Plan, Stage
-from audiogen.decoding.sampling import NEVER, allowed_tokens, draw
+from audiogen.decoding.rescoring import Draft, Rescoring
+from audiogen.decoding.sampling import NEVER, allowed_tokens, by_rank, draw
 from audiogen.decoding.schedule import masked_counts, progress_at, value_at
 from audiogen.decoding.trace import Step
 from audiogen.errors import InputError
@@ -55,6 +56,7 @@ def decode(
     plan: Plan,
     seed: int | Sequence[int] | Noise = 0,
     on_step: Callable[[Step], None] | None = None,
+    rescoring: Rescoring | None = None,
 ) -> Tensor:
     """Generate the cells of `mask`, stage by stage; all others come back as they are.
 
@@ -68,6 +70,7 @@ def decode(
         seed: one for all items, one per item, or a source of noise. An item's codes depend on its own seed only: they
             are the same alone and in any batch.
         on_step: called after every pass (progress bars, `Trace.record`).
+        rescoring: a second opinion on which tokens to keep; it does not change how they are drawn.
     Returns:
         [B, K, T] int64.
     Raises:
@@ -82,7 +85,7 @@ def decode(
     planned, number = sum(stage.steps for stage in plan), 0
     for stage in plan:
         if mask[:, stage.levels].any():
-            for step in _passes(model, codes, mask, condition, stage, noise, number, planned):
+            for step in _passes(model, codes, mask, condition, stage, noise, rescoring, number, planned):
                 codes = step.codes
                 if on_step is not None:
                     on_step(step)
@@ -97,13 +100,14 @@ def _passes(
     condition: Condition,
     stage: Stage,
     noise: Noise,
+    rescoring: Rescoring | None,
     number: int,
     planned: int,
 ) -> Iterator[Step]:
     """The passes of one stage, until nothing is masked."""
     target = mask[:, stage.levels]
     valid = condition["valid"][:, None] if "valid" in condition else torch.ones_like(target)
-    units = ranks.any_in_unit(target, stage.span)
+    units = ranks.any_in_unit(target, stage.unit)
     total = units.flatten(1).sum(dim=1)
     if stage.schedule_total is not None:
         total = torch.full_like(total, stage.schedule_total)
@@ -114,14 +118,18 @@ def _passes(
     for index in range(stage.steps):
         logits = _logits(model, codes, condition, stage, index, target)
         unfinished = units & masked.flatten(1).any(dim=1)[:, None, None]  # finished items draw no more random numbers
-        cells = ranks.cells_of(unfinished, stage.span, codes.shape[-1]) & valid
+        cells = ranks.cells_of(unfinished, stage.unit, codes.shape[-1]) & valid
         tokens, confidence = _propose(logits, cells, stage, index, noise, model.mask_token)
+        filled = codes.clone()
+        filled[:, stage.levels] = torch.where(before, tokens, codes[:, stage.levels])
+        if rescoring is not None:
+            draft = Draft(stage=stage, index=index, mask=mask, seen=codes, filled=filled)
+            confidence = rescoring.mix(confidence, cells, draft)
         ranking = _rank(confidence, cells, unfinished, stage, index, noise)
-        masked = ranks.least_confident(ranking, masked, _counts(stage, index, total, masked))
-        after = ranks.cells_of(masked, stage.span, codes.shape[-1]) & target
-        codes = codes.clone()
-        filled = torch.where(before, tokens, codes[:, stage.levels])
-        codes[:, stage.levels] = filled.masked_fill(after, model.mask_token)
+        masked = _masked_next(ranking, masked, valid, _counts(stage, index, total, masked), stage) & units
+        after = ranks.cells_of(masked, stage.unit, codes.shape[-1]) & target
+        codes = filled.clone()
+        codes[:, stage.levels] = codes[:, stage.levels].masked_fill(after, model.mask_token)
         yield Step(stage, index, number + index, planned, tokens, confidence, ranking, before, after, codes)
         before = after
         if not masked.any():
@@ -159,6 +167,8 @@ def _propose(
     allowed = allowed_tokens(flat, temperature, sampling)
     greedy = index >= stage.steps - sampling.greedy_steps
     gumbel = None if greedy else noise.gumbel(cells, flat.shape[-1])
+    if gumbel is not None and sampling.noise_by_rank:
+        gumbel = by_rank(gumbel, flat)
     drawn = draw((flat / temperature).masked_fill(~allowed, NEVER), gumbel)
 
     scored = flat / temperature if scoring.tempered else flat
@@ -174,10 +184,17 @@ def _propose(
 def _rank(confidence: Tensor, cells: Tensor, units: Tensor, stage: Stage, index: int, noise: Noise) -> Tensor:
     """Confidence of `units` [B, k, U] with its noise; -inf elsewhere."""
     scoring = stage.confidence
-    ranking = ranks.of_units(confidence, cells, stage.span, scoring.over_span).masked_fill(~units, NEVER)
+    ranking = ranks.of_units(confidence, cells, stage.unit, scoring.over_span).masked_fill(~units, NEVER)
     if scoring.temperature != 0:
         ranking[units] += value_at(scoring.temperature, index, stage.steps) * noise.gumbel(units)
     return ranking
+
+
+def _masked_next(ranking: Tensor, masked: Tensor, valid: Tensor, counts: Tensor, stage: Stage) -> Tensor:
+    """Which units, [B, k, U], the next pass has to generate: about `counts` [B] of them where spans overlap."""
+    if stage.arrangement == "stride1":
+        return ranks.least_confident_spans(ranking, masked, valid.expand_as(masked), counts, stage.span)
+    return ranks.least_confident(ranking, masked, counts)
 
 
 def _counts(stage: Stage, index: int, total: Tensor, masked: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 from audiogen.decoding.confidence import Confidence
 from audiogen.decoding.guidance import Guidance
@@ -26,7 +27,13 @@ class Stage:
     The reference VampNet takes the mask tokens of the whole batch, so that items influence each other.
     """
     span: int = 1
-    """Frames that are fixed and masked together; spans start at multiples of it."""
+    """Frames that are fixed and masked together; a last one may be shorter."""
+    arrangement: Literal["nonoverlap", "stride1"] = "nonoverlap"
+    """Spans start at multiples of their length, or at every frame and overlap.
+
+    The schedule then counts cells, the spans that stay masked cover about as many, and cells that were fixed already
+    may be generated again with what is beside them.
+    """
     keep_one_masked: bool = False
     """Never finish before the last step, however few units there are."""
     fix_each_step: bool = False
@@ -40,8 +47,20 @@ class Stage:
             raise InputError(f"Stage: expected one or more different levels from 0, got {self.levels}.")
         if self.steps < 1 or self.span < 1:
             raise InputError(f"Stage: expected steps and span of 1 or more, got {self.steps} and {self.span}.")
+        if self.arrangement not in ("nonoverlap", "stride1"):
+            raise InputError(f'Stage: expected arrangement="nonoverlap" or "stride1", got {self.arrangement!r}.')
+        if self.arrangement == "stride1" and self.confidence.over_span != "sum":
+            raise InputError(
+                f'Stage: expected over_span="sum" for spans that overlap, got {self.confidence.over_span!r}. '
+                "Set it in the stage's confidence."
+            )
         if self.schedule_total is not None and self.schedule_total < 1:
             raise InputError(f"Stage: expected schedule_total of 1 or more, or None, got {self.schedule_total}.")
+
+    @property
+    def unit(self) -> int:
+        """Frames that the schedule counts as one and that are ranked as one."""
+        return 1 if self.arrangement == "stride1" else self.span
 
 
 @dataclass(frozen=True)

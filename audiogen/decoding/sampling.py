@@ -39,6 +39,11 @@ class Sampling:
     greedy_steps: int = 0
     """Last steps of a stage that take the most probable token instead of drawing one."""
 
+    noise_by_rank: bool = False
+    """Random numbers go to the most probable token first, rather than to token 0: other codes from the same seed, with
+    the same distribution. The reference MAGNeT does so with top-p.
+    """
+
     def __post_init__(self) -> None:
         _check("top_k", self.top_k, self.top_k >= 0, "0 (off) or a count")
         _check("typical_min_tokens", self.typical_min_tokens, self.typical_min_tokens >= 1, "1 or more")
@@ -117,3 +122,8 @@ def draw(logits: Tensor, gumbel: Tensor | None) -> Tensor:
     Adding Gumbel noise and taking the largest is an exact draw.
     """
     return (logits if gumbel is None else logits + gumbel).argmax(dim=-1)
+
+
+def by_rank(noise: Tensor, logits: Tensor) -> Tensor:
+    """`noise` [N, V] in another order: its first column for the token with the largest of `logits`, and so on."""
+    return torch.empty_like(noise).scatter_(-1, logits.argsort(dim=-1, descending=True, stable=True), noise)

@@ -30,7 +30,7 @@ from audiogen.decoding.condition import Condition
 from audiogen.decoding.confidence import Confidence
 from audiogen.decoding.plan import Plan, Stage
 from audiogen.decoding.sampling import Sampling
-from audiogen.decoding.schedule import Linear
+from audiogen.decoding.schedule import Linear, float32_cosine
 from audiogen.errors import InputError, nearest
 from audiogen.nn.lora import LoRALinear
 from audiogen.nn.norm import RMSNorm
@@ -347,14 +347,6 @@ class VampNet(nn.Module):
                 f"VampNet: expected a condition for {len(codes)} items, as the codes have, "
                 f"got one for {len(condition['circular'])}. Build it for the whole batch."
             )
-
-
-def float32_cosine(progress: float) -> float:
-    """cos(progress * pi / 2), computed in float32 as the reference does: float64 gives other counts at whole numbers.
-
-    2300 * cos(pi / 3) cells are 1149, not 1150 (golden vampnet SPEC 4, "Schedule numbers").
-    """
-    return max(float(torch.cos(torch.tensor(progress, dtype=torch.float32) * math.pi / 2)), 1e-10)
 
 
 def vampnet_plan(

@@ -15,11 +15,18 @@ PLAN = Plan(
             levels=levels,
             steps=steps,
             span=span,
+            arrangement=arrangement,
             sampling=Sampling(temperature=Linear(1.2), top_p=0.9, greedy_steps=1),
-            confidence=Confidence(temperature=Linear(1.0)),
+            confidence=Confidence(temperature=Linear(1.0), over_span="sum" if arrangement == "stride1" else "max"),
             guidance=Guidance(scale=3.0, scale_end=1.0, rescale=0.7),
         )
-        for levels, steps, span in [((0,), 6, 1), ((1,), 9, 3), ((2, 3), 3, 2)]
+        for levels, steps, span, arrangement in [
+            ((0,), 6, 1, "nonoverlap"),
+            ((1,), 9, 3, "nonoverlap"),
+            ((2, 3), 3, 2, "nonoverlap"),
+            ((1,), 5, 3, "stride1"),
+            ((0, 2), 4, 2, "stride1"),
+        ]
     )
 )
 

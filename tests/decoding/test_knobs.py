@@ -18,6 +18,7 @@ KNOBS = {
     "schedule": [({"schedule": linear}, {})],
     "schedule_total": [({"schedule_total": 3 * FRAMES}, {})],
     "span": [({"span": 3}, {})],
+    "arrangement": [({"arrangement": "stride1"}, {"span": 3, "confidence": Confidence(over_span="sum")})],
     "keep_one_masked": [({"keep_one_masked": True}, {"steps": 60})],
     "fix_each_step": [({"fix_each_step": True}, {"steps": 60})],
     "sampling.temperature": [({"temperature": 0.1}, {}), ({"temperature": Linear(1.0)}, {})],
@@ -31,6 +32,7 @@ KNOBS = {
         ({"filter_tempered": True}, {"sampling": Sampling(typical_mass=0.3, top_p=0.5, temperature=3.0)})
     ],
     "sampling.greedy_steps": [({"greedy_steps": 2}, {})],
+    "sampling.noise_by_rank": [({"noise_by_rank": True}, {})],
     "confidence.kind": [({"kind": "log_probability"}, {"confidence": Confidence(temperature=0.5)})],
     "confidence.temperature": [({"temperature": 4.0}, {}), ({"temperature": Linear(4.0)}, {})],
     "confidence.filtered": [({"filtered": False}, {"sampling": Sampling(top_k=3)})],

@@ -11,7 +11,7 @@ from audiogen.decoding import NO_CONDITION, Condition, Confidence, Guidance, Ite
 from audiogen.decoding.confidence import least_confident
 from audiogen.decoding.guidance import guide, rescale
 from audiogen.decoding.sampling import NEVER, draw, keep_top_k, keep_top_p, keep_typical, top_count
-from audiogen.decoding.schedule import linear, masked_counts, stretched, value_at
+from audiogen.decoding.schedule import float32_cosine, linear, masked_counts, stretched, value_at
 from audiogen.errors import InputError
 
 
@@ -44,7 +44,7 @@ def test_top_count_is_that_of_the_reference(schedules):
 
 
 def test_schedules_start_with_everything_and_end_with_nothing():
-    for schedule in (cosine, linear, stretched(cosine, 5)):
+    for schedule in (cosine, float32_cosine, linear, stretched(cosine, 5), stretched(linear, 1)):
         assert schedule(0.0) == pytest.approx(1)
         assert schedule(1.0) == pytest.approx(0)
     assert stretched(linear, 5)(4 / 5) == pytest.approx(0), "done one step early"
@@ -174,6 +174,8 @@ def test_condition_errors_are_named():
         lambda: Stage(levels=(0,), steps=0),
         lambda: Stage(levels=(0,), span=0),
         lambda: Stage(levels=(0,), schedule_total=0),
+        lambda: Stage(levels=(0,), arrangement="random", confidence=Confidence(over_span="sum")),
+        lambda: Stage(levels=(0,), arrangement="stride1"),
         lambda: Sampling(top_k=-1),
         lambda: Sampling(top_p=0.0),
         lambda: Sampling(top_fraction=1.1),
