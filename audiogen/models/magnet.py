@@ -2,7 +2,7 @@
 
 Paper: Ziv et al. 2024, arXiv:2401.04577. "Restricted context" -> `context`: at levels above 0 a frame attends only to
 its neighbours, since finer levels describe fine detail. Behaviour and parameter names are those of the official
-checkpoints (golden magnet SPEC 3 and 6). The network is `audiogen.nn.conditioned`; here is which frames see which.
+checkpoints (golden magnet SPEC 3 and 6). The network is `audiogen.models.conditioned`; here is which frames see which.
 Ours, off in official use: padded frames in a batch (`valid`).
 Shapes: B batch, K levels, k levels of the stage, T frames, V vocab_size, L text positions, D width, H heads.
 """
@@ -21,7 +21,8 @@ from audiogen.decoding.plan import Plan, Stage
 from audiogen.decoding.sampling import Sampling
 from audiogen.decoding.schedule import Linear, float32_cosine, stretched
 from audiogen.errors import InputError
-from audiogen.nn.conditioned import ConditionedConfig, ConditionedTransformer, hide
+from audiogen.models.conditioned import ConditionedConfig, ConditionedTransformer
+from audiogen.nn.conditioned import hide
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 Paper: Copet et al. 2023, arXiv:2306.05284. "Codebook interleaving patterns" -> the delay pattern, in which the code of
 level k at frame t stands at step 1 + t + k of a sequence of T + K steps; all other cells hold the special token V.
 Behaviour and parameter names are those of the official checkpoints (golden magnet SPEC 3 and 10). The network is
-`audiogen.nn.conditioned`; this file adds that a step sees only those before it.
+`audiogen.models.conditioned`; this file adds that a step sees only those before it.
 Shapes: B batch, K levels, T frames, S steps of a sequence, s steps of a part of it, V vocab_size, L text positions.
 
 The reference's teacher forcing feeds only the first T + 1 steps, and so predicts no code of level k in the last k
@@ -19,7 +19,8 @@ from torch import Tensor
 from audiogen.decoding.condition import Condition
 from audiogen.decoding.delay import DelayPattern
 from audiogen.errors import InputError
-from audiogen.nn.conditioned import Cache, ConditionedConfig, ConditionedTransformer, hide
+from audiogen.models.conditioned import ConditionedConfig, ConditionedTransformer
+from audiogen.nn.conditioned import Cache, hide
 
 
 @dataclass(frozen=True, kw_only=True)
