@@ -29,10 +29,10 @@ class Stage:
     span: int = 1
     """Frames that are fixed and masked together; a last one may be shorter."""
     arrangement: Literal["nonoverlap", "stride1"] = "nonoverlap"
-    """Spans start at multiples of their length, or at every frame and overlap.
+    """Where spans start: at multiples of their length, or at every frame, so that they overlap.
 
-    The schedule then counts cells, the spans that stay masked cover about as many, and cells that were fixed already
-    may be generated again with what is beside them.
+    Where they overlap, the schedule counts cells, the spans that stay masked cover about as many, and cells that were
+    fixed already may be generated again with what is beside them.
     """
     keep_one_masked: bool = False
     """Never finish before the last step, however few units there are."""

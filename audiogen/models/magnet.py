@@ -117,7 +117,8 @@ def magnet_plan(
     Ours differs from the reference where nobody would want what it does: frames behind the last whole span are
     generated too (there the grid is cut, 500 frames to 498); a prompt may be anywhere; top-k and top-p together both
     act; random numbers are drawn for what is to be generated and belong to tokens. To compare codes, cut the grid, draw
-    from `GridNoise`, and with top-p set `Sampling.noise_by_rank`.
+    from `GridNoise`, and with top-p set `Sampling.noise_by_rank`. As there, one span at least is left to the last step,
+    where the temperature has fallen to 0.01; where guidance ends at 1, that step asks the model once.
 
     Args:
         steps: of the levels from 0 on; a level without steps must not be asked for.

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from audiogen.decoding import GridNoise, NoNoise, Plan, decode
 from audiogen.decoding.confidence import any_in_unit
 from audiogen.decoding.guidance import guide
 from audiogen.decoding.schedule import progress_at, value_at
+from audiogen.errors import InputError
 from audiogen.models.magnet import Magnet, MagnetConfig, magnet_plan
 
 GOLDEN = Path(__file__).parents[1] / "fixtures" / "magnet"
@@ -148,3 +150,55 @@ def test_decodes_like_the_reference(model, traces, monkeypatch, name):
         check_settings(arguments["steps"][number], step)
         check_step(golden, seen, logits, step)
     assert torch.equal(result, case["codes"])
+
+
+KNOBS = {
+    "steps": {"steps": (5, 2, 2, 2)},
+    "temperature": {"temperature": 0.5},
+    "top_p": {"top_p": 0.3},
+    "top_k": {"top_k": 2},
+    "guidance": {"guidance": (3.0, 3.0)},
+    "span": {"span": 5},
+    "arrangement": {"arrangement": "stride1"},
+    "scoring": {"scoring": "prod"},
+    "annealed": {"annealed": False},
+    "greedy_steps": {"greedy_steps": 1},
+}
+
+
+def generate(model, mask, seed=0, **settings):
+    """Fifty frames, of which the last two are no whole span."""
+    condition = model.condition_on(torch.randn(1, 7, 64, generator=torch.Generator().manual_seed(0)))
+    plan = magnet_plan(**{"steps": (4, 2, 2, 2), **settings})
+    return decode(model, torch.full(mask.shape, 7), mask, condition, plan, seed)
+
+
+@pytest.mark.parametrize("knob", KNOBS)
+def test_every_setting_changes_the_result(model, knob):
+    everything = torch.ones(1, 4, 50, dtype=torch.bool)
+    result = generate(model, everything)
+    assert torch.equal(result, generate(model, everything))
+    assert not torch.equal(result, generate(model, everything, **KNOBS[knob]))
+
+
+def test_no_setting_is_left_out():
+    assert set(signature(magnet_plan).parameters) == set(KNOBS)
+
+
+@pytest.mark.parametrize("arrangement", ["nonoverlap", "stride1"])
+def test_prompts_lie_anywhere_and_frames_behind_the_last_span_are_generated(model, arrangement):
+    mask = torch.rand(1, 4, 50, generator=torch.Generator().manual_seed(0)) < 0.7
+    mask[:, :, -2:] = True
+    result = generate(model, mask, arrangement=arrangement)
+    assert (result[~mask] == 7).all()
+    assert (result < model.mask_token).all()
+    assert not torch.equal(result, generate(model, mask, seed=1, arrangement=arrangement))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"scoring": "mean"}, {"arrangement": "random"}, {"steps": (0,)}, {"top_p": 0.0}, {"top_k": -1}, {"span": 0}],
+)
+def test_settings_without_meaning_are_refused(setting):
+    with pytest.raises(InputError, match="expected"):
+        magnet_plan(**setting)
