@@ -6,6 +6,7 @@ from audiogen.decoding.decoder import MaskedModel, decode
 from audiogen.decoding.guidance import Guidance
 from audiogen.decoding.noise import GridNoise, ItemNoise, Noise, NoNoise, StreamNoise
 from audiogen.decoding.plan import Plan, Stage
+from audiogen.decoding.rescoring import Rescoring
 from audiogen.decoding.sampling import Sampling
 from audiogen.decoding.schedule import Linear, cosine, float32_cosine, linear, stretched
 from audiogen.decoding.trace import Step, Trace
@@ -22,6 +23,7 @@ __all__ = [
     "NoNoise",
     "Noise",
     "Plan",
+    "Rescoring",
     "Sampling",
     "Stage",
     "Step",

@@ -15,8 +15,7 @@ from audiogen.decoding.condition import Condition
 from audiogen.decoding.delay import DelayPattern
 from audiogen.decoding.guidance import guide
 from audiogen.decoding.noise import Noise, noise_from
-from audiogen.decoding.sampling import NEVER, Sampling, allowed_tokens, by_rank, draw
-from audiogen.decoding.schedule import value_at
+from audiogen.decoding.sampling import NEVER, Sampling, allowed_tokens, draw, gumbel_at
 from audiogen.errors import InputError
 
 MUSICGEN_SAMPLING = Sampling(top_k=250, filter_tempered=True)
@@ -99,8 +98,8 @@ def generate_frames(
     pattern, (batch, levels, given) = model.pattern, prompt.shape
     noise = noise_from(seed, batch, prompt.device)
     missing = (torch.arange(frames) >= given).expand(1, levels, frames)
-    wanted = pattern.delayed(missing, special=False)  # [1, K, S] bool
-    steps = wanted.any(dim=1)[0].nonzero()[:, 0].tolist()
+    wanted = pattern.delayed(missing, special=False).expand(batch, -1, -1).to(prompt.device)  # [B, K, S] bool
+    steps = wanted[0].any(dim=0).nonzero()[:, 0].tolist()
     complete = pattern.places(frames).amax(dim=0).tolist()
 
     sequence = pattern.delayed(F.pad(prompt, (0, frames - given), value=model.mask_token), model.mask_token)
@@ -108,7 +107,7 @@ def generate_frames(
     done, shown = 0, given
     for index, step in enumerate(steps):
         logits = stream(sequence[..., done:step])[:, :, -1:]  # [B, K, 1, V]
-        places = wanted[..., step : step + 1].expand(batch, -1, -1).to(prompt.device)
+        places = wanted[..., step : step + 1]
         sequence[..., step : step + 1][places] = _draw(logits, places, sampling, index, len(steps), noise)
         done = step
         while shown < frames and complete[shown] <= step:
@@ -134,6 +133,12 @@ def prompt_of(model: AutoregressiveModel, prompt: Tensor | None, condition: Cond
             f"generate: expected codes in 0..{model.mask_token - 1}, got {int(prompt.min())}..{int(prompt.max())}. "
             "The prompt is a beginning without holes; use a masked model to fill holes."
         )
+    items = {len(tensor) for tensor in condition.tensors.values()}
+    if items - {len(prompt)}:
+        raise InputError(
+            f"generate: expected a condition for {len(prompt)} items, as the prompt has, got one for {min(items)}. "
+            "Build it for the whole batch."
+        )
     if frames < max(prompt.shape[-1], 1):
         raise InputError(
             f"generate: expected 1 frame or more and at least the prompt's {prompt.shape[-1]}, got {frames}. "
@@ -150,7 +155,7 @@ def _guided_stream(model: AutoregressiveModel, condition: Condition, batch: int,
     stream = model.start(both, 2 * batch)
 
     def read(sequence: Tensor) -> Tensor:
-        conditioned, null = stream(sequence.repeat(2, 1, 1)).chunk(2)
+        conditioned, null = stream(sequence.repeat(2, 1, 1)).float().chunk(2)
         return guide(conditioned, null, scale)
 
     return read
@@ -158,10 +163,8 @@ def _guided_stream(model: AutoregressiveModel, condition: Condition, batch: int,
 
 def _draw(logits: Tensor, places: Tensor, sampling: Sampling, index: int, steps: int, noise: Noise) -> Tensor:
     """Tokens [N] for the True `places` [B, K, 1] of logits [B, K, 1, V]."""
-    temperature = max(value_at(sampling.temperature, index, steps), sampling.temperature_floor)
+    temperature = sampling.temperature_at(index, steps)
     flat = logits[places].float()
     allowed = allowed_tokens(flat, temperature, sampling)
-    gumbel = None if index >= steps - sampling.greedy_steps else noise.gumbel(places, flat.shape[-1])
-    if gumbel is not None and sampling.noise_by_rank:
-        gumbel = by_rank(gumbel, flat)
+    gumbel = gumbel_at(index, steps, flat, places, sampling, noise)
     return draw((flat / temperature).masked_fill(~allowed, NEVER), gumbel)

@@ -16,7 +16,7 @@ from audiogen.decoding.guidance import guide, rescale
 from audiogen.decoding.noise import Noise, noise_from
 from audiogen.decoding.plan import Plan, Stage
 from audiogen.decoding.rescoring import Draft, Rescoring
-from audiogen.decoding.sampling import NEVER, allowed_tokens, by_rank, draw
+from audiogen.decoding.sampling import NEVER, allowed_tokens, draw, gumbel_at
 from audiogen.decoding.schedule import masked_counts, progress_at, value_at
 from audiogen.decoding.trace import Step
 from audiogen.errors import InputError
@@ -162,13 +162,10 @@ def _propose(
 ) -> tuple[Tensor, Tensor]:
     """A token for each of `cells` (elsewhere the mask token) and its confidence (elsewhere 0), all [B, k, T]."""
     sampling, scoring = stage.sampling, stage.confidence
-    temperature = max(value_at(sampling.temperature, index, stage.steps), sampling.temperature_floor)
+    temperature = sampling.temperature_at(index, stage.steps)
     flat = logits[cells].float()  # [N, V]
     allowed = allowed_tokens(flat, temperature, sampling)
-    greedy = index >= stage.steps - sampling.greedy_steps
-    gumbel = None if greedy else noise.gumbel(cells, flat.shape[-1])
-    if gumbel is not None and sampling.noise_by_rank:
-        gumbel = by_rank(gumbel, flat)
+    gumbel = gumbel_at(index, stage.steps, flat, cells, sampling, noise)
     drawn = draw((flat / temperature).masked_fill(~allowed, NEVER), gumbel)
 
     scored = flat / temperature if scoring.tempered else flat

@@ -44,10 +44,10 @@ class _Reading:
 
     def probability(self, logits_of: Callable[[Condition], Tensor], condition: Condition, tokens: Tensor) -> Tensor:
         """Of `tokens` [B, k, T] under the guided logits [B, k, T, V]; 0 for mask tokens, which nobody predicts."""
-        logits = logits_of(condition)
+        logits = logits_of(condition).float()
         if self.guidance_scale != 1:
-            logits = guide(logits, logits_of(condition.null()), self.guidance_scale)
-        probabilities = (logits.float() / self.temperature).softmax(dim=-1)
+            logits = guide(logits, logits_of(condition.null()).float(), self.guidance_scale)
+        probabilities = (logits / self.temperature).softmax(dim=-1)
         known = tokens < logits.shape[-1]
         found = probabilities.gather(-1, tokens.masked_fill(~known, 0)[..., None])[..., 0]
         return found.masked_fill(~known, 0.0)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from audiogen.decoding.schedule import Setting
+from audiogen.decoding.noise import Noise
+from audiogen.decoding.schedule import Setting, value_at
 from audiogen.errors import InputError
 
 NEVER = -math.inf
@@ -52,6 +53,10 @@ class Sampling:
         for name in ("top_fraction", "top_p", "typical_mass"):
             share = getattr(self, name)
             _check(name, share, 0 < share <= 1, "a share above 0, at most 1 (off)")
+
+    def temperature_at(self, step: int, steps: int) -> float:
+        """What divides the logits in step `step` (0-based) of `steps`."""
+        return max(value_at(self.temperature, step, steps), self.temperature_floor)
 
 
 def _check(name: str, value: float, good: bool, expected: str) -> None:
@@ -122,6 +127,14 @@ def draw(logits: Tensor, gumbel: Tensor | None) -> Tensor:
     Adding Gumbel noise and taking the largest is an exact draw.
     """
     return (logits if gumbel is None else logits + gumbel).argmax(dim=-1)
+
+
+def gumbel_at(step: int, steps: int, logits: Tensor, places: Tensor, sampling: Sampling, noise: Noise) -> Tensor | None:
+    """The noise [N, V] that a step draws with, for `places` with N True and their `logits` [N, V]; None: greedy."""
+    if step >= steps - sampling.greedy_steps:
+        return None
+    gumbel = noise.gumbel(places, logits.shape[-1])
+    return by_rank(gumbel, logits) if sampling.noise_by_rank else gumbel
 
 
 def by_rank(noise: Tensor, logits: Tensor) -> Tensor:

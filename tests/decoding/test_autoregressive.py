@@ -149,6 +149,7 @@ def test_guidance_goes_from_null_past_conditioned():
         ({"prompt": torch.zeros(2, 3, 3)}, "int64"),
         ({"prompt": torch.full((2, 3, 3), VOCAB_SIZE)}, "without holes"),
         ({"prompt": torch.zeros(2, 3, 10, dtype=torch.int64)}, "10, got 9"),
+        ({"prompt": torch.zeros(1, 3, 3, dtype=torch.int64)}, "for 1 items"),
         ({"frames": 0}, "1 frame"),
         ({"condition": NO_CONDITION}, "how many items"),
         ({"seed": [1, 2, 3]}, "one seed or 2"),
