@@ -1,12 +1,13 @@
 """Whole generations against the reference MusicGen, and its composition with MAGNeT (golden magnet SPEC 10, 11)."""
 
 import json
+from itertools import combinations
 
 import pytest
 import torch
 from tiny_music import CLOSE, GOLDEN, case, golden, tiny_magnet, tiny_musicgen
 
-from audiogen.decoding import GridNoise, NoNoise, Sampling, Stage
+from audiogen.decoding import GridNoise, NoNoise, Rescoring, Sampling, Stage, decode
 from audiogen.decoding.autoregressive import generate
 from audiogen.decoding.guidance import guide
 from audiogen.decoding.hybrid import Beginning, hybrid_parts
@@ -151,3 +152,21 @@ def test_the_twin_rescores_with_the_probabilities_of_the_reference(model):
     for levels in [(0,), (3, 1)]:
         draft = Draft(stage=Stage(levels=levels), index=0, mask=codes >= 0, seen=codes, filled=codes)
         torch.testing.assert_close(rescorer(draft).log(), tensors["T37.full.token_logprob"][:, levels], **CLOSE)
+
+
+@pytest.mark.parametrize("scoring", ["max", "prod"])
+def test_the_twin_changes_what_magnet_keeps(model, traces, scoring):
+    """Two different networks of random weights: w = 0 is the reference's decode, more is another one."""
+    magnet, want = tiny_magnet(), case(traces, "hybrid")
+    plan = magnet_plan(steps=(4, 2, 2, 2), scoring=scoring)
+    codes = torch.zeros(2, 4, 24, dtype=torch.int64)
+
+    def decoded(weight, **settings):
+        twin = CausalRescorer(model=model, condition=condition_of(model, want), **settings)
+        second = Rescoring(twin, weight)
+        return decode(magnet, codes, codes == 0, condition_of(magnet, want), plan, 0, rescoring=second)
+
+    plain = decode(magnet, codes, codes == 0, condition_of(magnet, want), plan, 0)
+    assert torch.equal(decoded(0.0), plain)
+    different = [decoded(0.5), decoded(1.0), decoded(1.0, guidance_scale=3.0), plain]
+    assert all(not torch.equal(one, other) for one, other in combinations(different, 2))
