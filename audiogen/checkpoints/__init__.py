@@ -16,7 +16,9 @@ from audiogen.errors import InputError, nearest
 __all__ = ["LOADERS", "assign_weights", "load", "models", "read_safetensors", "resolve", "restricted_load"]
 
 LOADERS = {
+    "audiocraft": "audiogen.checkpoints.musicgen:load_music",
     "maskgct": "audiogen.checkpoints.maskgct:load_maskgct",
+    "musicgen": "audiogen.checkpoints.musicgen:load_music",
     "nano-codec": "audiogen.checkpoints.nano:load_nano_codec",
     "nano-codec-music": "audiogen.checkpoints.nano:load_nano_codec",
     "nano-vamp": "audiogen.checkpoints.vampnet:load_vamp",
@@ -43,8 +45,8 @@ def load(name_or_dir: str | Path, device: str = "cpu") -> Any:
 
     Args:
         name_or_dir: a bundled model's name, a folder with config.json and model.safetensors, a folder laid out as the
-            official `amphion/MaskGCT` or `hugggof/vampnet` repository, or the name of such a repository that is in the
-            Hugging Face cache.
+            official repositories are (`amphion/MaskGCT`, `hugggof/vampnet`, `facebook/magnet-*`,
+            `facebook/musicgen-*`), or the name of such a repository that is in the Hugging Face cache.
         device: where its weights go.
     Raises:
         InputError: unknown name, files that are missing or damaged, or no such device.
@@ -67,8 +69,10 @@ def resolve(name_or_dir: str | Path) -> Path:
     if Path(name).is_dir():
         return Path(name)
     if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name):
+        from audiogen.checkpoints.catalogue import fetch_command
+
         try:
-            return hub_snapshot(name)
+            return hub_snapshot(name, fetch_command(name))
         except InputError as error:
             raise InputError(f"{error} The nearest bundled models: {nearest(name, known)}.") from error
     raise InputError(
@@ -87,6 +91,10 @@ def _check_device(device: str) -> None:
 
 def _model_type(folder: Path) -> str:
     """What `folder` says it is, or looks like."""
+    from audiogen.checkpoints.audiocraft import is_package
+
+    if is_package(folder):
+        return "audiocraft"
     path = folder / "config.json"
     if not path.is_file():
         if (folder / "maskgct.json").is_file() or (folder / "t2s_model").is_dir():
@@ -94,8 +102,8 @@ def _model_type(folder: Path) -> str:
         if (folder / "coarse.pth").is_file() or (folder / "c2f.pth").is_file():
             return "vampnet-official"
         raise InputError(
-            f"expected a model in {folder}, got no config.json there, nor the official files of MaskGCT or "
-            "VampNet. Point to the folder that holds them."
+            f"expected a model in {folder}, got no config.json there, nor the official files of MaskGCT, VampNet, "
+            "MAGNeT or MusicGen. Point to the folder that holds them."
         )
     try:
         model_type = json.loads(path.read_text(encoding="utf-8"))["model_type"]

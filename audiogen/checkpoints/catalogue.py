@@ -5,9 +5,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audiogen.checkpoints import models as bundled
+from audiogen.checkpoints.audiocraft import PACKAGE_CODEC_FILE, PACKAGE_FILE
 from audiogen.codecs import CODECS
+from audiogen.codecs.encodec_weights import FILES as ENCODEC_FILES
+from audiogen.conditioning.t5 import FILES as T5_FILES
 
-OFFICIAL = {"amphion/MaskGCT": "maskgct", "hugggof/vampnet": "vampnet-official"}
+OFFICIAL = {
+    "amphion/MaskGCT": "maskgct",
+    "facebook/audio-magnet-medium": "audiocraft",
+    "facebook/audio-magnet-small": "audiocraft",
+    "facebook/magnet-medium-10secs": "audiocraft",
+    "facebook/magnet-medium-30secs": "audiocraft",
+    "facebook/magnet-small-10secs": "audiocraft",
+    "facebook/magnet-small-30secs": "audiocraft",
+    "facebook/musicgen-large": "musicgen",
+    "facebook/musicgen-medium": "musicgen",
+    "facebook/musicgen-small": "musicgen",
+    "hugggof/vampnet": "vampnet-official",
+}
 """Hugging Face repositories that `load` reads -> model type; codecs are in `CODECS`."""
 
 
@@ -41,6 +56,23 @@ def list_models() -> list[ModelInfo]:
         if entry.hub
     ]
     return models
+
+
+def fetch_command(repository: str) -> str:
+    """What brings all files that `load` reads of an official repository, and of those it depends on."""
+    match OFFICIAL.get(repository):
+        case "audiocraft":
+            sound = "audio-magnet" in repository  # these have a codec of their own
+            parts = {
+                repository: (PACKAGE_FILE, PACKAGE_CODEC_FILE),
+                f"google-t5/t5-{'large' if sound else 'base'}": T5_FILES,
+            }
+            parts |= {} if sound else {"facebook/encodec_32khz": ENCODEC_FILES}
+            return " && ".join(f"hf download {name} {' '.join(files)}" for name, files in parts.items())
+        case "musicgen":
+            return f"hf download {repository} --include '*.json' 'model*.safetensors'"
+        case _:
+            return f"hf download {repository}"
 
 
 def _summary(folder: Path) -> str:

@@ -13,19 +13,17 @@ from audiogen.codecs import Codec, load_codec
 from audiogen.errors import InputError
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """The config.json of a model folder.
+def read_config(folder: Path, name: str = "config.json") -> dict[str, Any]:
+    """The config.json of a model folder, or another JSON file in it.
 
     Raises:
         InputError: no such file, or no JSON object in it.
     """
-    path = folder / "config.json"
+    path = folder / name
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(
-            f"expected a model's config.json in {folder}, got: {error.strerror}. Check the path."
-        ) from error
+        raise InputError(f"expected a model's {name} in {folder}, got: {error.strerror}. Check the path.") from error
     except ValueError as error:
         raise InputError(f"expected JSON in {path}, got: {error}. Fetch the file again.") from error
     if not isinstance(config, dict):
