@@ -131,6 +131,12 @@ def make_clip(order: Order) -> Clip:
     return _clip(json.loads(note.read_text(encoding="utf-8")))
 
 
+def with_noise_floor(samples: Samples, rng: np.random.Generator) -> Samples:
+    """With white noise at -95 to -75 dB of full scale, as recordings have: digital silence is no sound to learn."""
+    level = 10 ** (rng.uniform(-95, -75) / 20)
+    return (samples + level * rng.standard_normal(len(samples))).astype(np.float32)
+
+
 def save(samples: Samples, path: Path) -> None:
     """Write a FLAC file of 16 bits."""
     Audio(samples, SAMPLE_RATE).save(path)  # type: ignore[arg-type]  # Audio makes a tensor of them
@@ -152,7 +158,7 @@ def read_list(folder: Path) -> list[Clip]:
 def generated_loop(order: Order, rng: np.random.Generator) -> tuple[Samples, Clip]:
     """A generated loop; half of the time it begins on another beat than its first."""
     score = fitting_loop(rng, order.seconds)
-    samples = render(score, seed=int(rng.integers(2**31)), level=_level(rng))
+    samples = with_noise_floor(render(score, seed=int(rng.integers(2**31)), level=_level(rng)), rng)
     if rng.random() < 0.5:
         samples = np.roll(samples, round(int(rng.integers(int(score.beats))) * 60 / score.tempo * SAMPLE_RATE))
     return _repeated(order, samples, score, ())
@@ -170,7 +176,7 @@ def tune(order: Order, rng: np.random.Generator) -> tuple[Samples, Clip]:
         samples = play_fluid(score, order.soundfont, level)
     else:
         samples = render(score, seed, level)
-    return samples, _describe(order, samples, score, (chosen.id,))
+    return with_noise_floor(samples, rng), _describe(order, samples, score, (chosen.id,))
 
 
 def real(order: Order, rng: np.random.Generator) -> tuple[Samples, Clip]:
@@ -337,8 +343,9 @@ def _describe(order: Order, samples: Samples, score: Score, sources: tuple[str, 
 
 
 def _finished(samples: Samples, rng: np.random.Generator) -> Samples:
-    """At a level of its own, without clipping."""
-    return soft_clip(samples * (_level(rng) / max(1e-4, float(np.sqrt(np.mean(samples**2))))))
+    """At a level of its own, without clipping, with a noise floor."""
+    gain = _level(rng) / max(1e-4, float(np.sqrt(np.mean(samples**2))))
+    return with_noise_floor(soft_clip(samples * gain), rng)
 
 
 def _level(rng: np.random.Generator) -> float:

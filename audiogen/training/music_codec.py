@@ -45,6 +45,9 @@ class MusicCodecTraining:
     linear_weight: float = 2.0
     frequency_weight: float = 1.0
     """Per width of a band."""
+    latent_weight: float = 1.0
+    """Of what the quantiser leaves over, as a share of the power of what it was given: each level learns to take a part
+    of it, which the losses inside the levels do not ask for."""
 
 
 def read_clips(folder: Path, sample_rate: int) -> list[Tensor]:
@@ -102,6 +105,7 @@ class MusicCodecTask(Task[NanoMusicCodec]):
             if self.training:
                 self.usage.revive(codec.quantizer, hidden, self.global_step, generator)
             quantized = codec.quantizer(hidden, generator=generator)
+            leftover = leftover_power(hidden, quantized.quantized)
         if self.training:
             self.usage.count(quantized.codes)
         raw = codec.decoder(quantized.quantized)
@@ -115,9 +119,18 @@ class MusicCodecTask(Task[NanoMusicCodec]):
             config.mel_weight * mel
             + config.linear_weight * linear
             + config.frequency_weight * frequency
+            + config.latent_weight * leftover
             + quantized.loss * codec.levels
         )
-        return {"loss": loss, "mel": mel, "linear": linear, "frequency": frequency, "quantizer": quantized.loss}
+        named = {"mel": mel, "linear": linear, "frequency": frequency, "leftover": leftover}
+        return {"loss": loss, **named, "quantizer": quantized.loss}
+
+
+def leftover_power(hidden: Tensor, quantized: Tensor) -> Tensor:
+    """Power of `hidden` [B, D, T] that is not in `quantized` [B, D, T], as a share; both are drawn to each other."""
+    power = hidden.detach().square().mean()
+    drawn = (hidden - quantized.detach()).square().mean() + (quantized - hidden.detach()).square().mean()
+    return drawn / (2 * power)
 
 
 def frequency_error(partials: Partials, found: Analysis, widths: Tensor) -> Tensor:

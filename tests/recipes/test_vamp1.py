@@ -150,6 +150,14 @@ def test_a_clip_hears_its_own_split_and_is_the_same_every_time(corpus, tmp_path)
     assert (again.folder / "real-00000.flac").stat().st_mtime_ns == kept
 
 
+def test_rendered_clips_have_the_noise_floor_of_a_recording(tmp_path):
+    for order in orders({"loops": 4}, tmp_path / "none.jsonl", {"loops": tmp_path}, (1.0, 3.0), (0, 1)):
+        clip = make_clip(order)
+        windows = Audio.read(tmp_path / f"{clip.id}.flac").samples[0].unfold(0, 400, 400)
+        quietest = float(windows.std(dim=1).min())
+        assert quietest > 10 ** (-96 / 20), "nowhere digital silence"
+
+
 def test_held_out_loops_come_as_they_are(corpus, tmp_path):
     (order,) = held_out_loops(corpus / "test.jsonl", tmp_path, (3.0, 12.0))
     clip = make_clip(order)

@@ -17,6 +17,7 @@ from audiogen.training.music_codec import (
     crop,
     draw_crops,
     frequency_error,
+    leftover_power,
     read_clips,
     train,
 )
@@ -47,7 +48,7 @@ def test_training_lowers_every_loss_on_a_small_batch():
         optimizer.zero_grad()
         losses["loss"].backward()
         optimizer.step()
-    for name in ("loss", "mel", "linear", "frequency"):
+    for name in ("loss", "mel", "linear", "frequency", "leftover"):
         assert float(losses[name]) < 0.9 * first[name], name
 
 
@@ -69,6 +70,17 @@ def test_frequency_error_is_in_widths_and_weighs_by_loudness():
     partials.deviation[0, 5] = widths[5] / 2
     partials.deviation[0, 6] = widths[6]
     assert float(frequency_error(partials, found, widths)) == pytest.approx(0.5)
+
+
+def test_what_the_quantiser_leaves_over_is_a_share_and_draws_both_sides():
+    hidden = torch.randn(2, 8, 5, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    quantized = (hidden.detach() / 2).requires_grad_()
+    share = leftover_power(hidden, quantized)
+    assert float(share) == pytest.approx(0.25)
+    assert float(leftover_power(hidden * 3, quantized * 3)) == pytest.approx(0.25), "scale does not matter"
+    share.backward()
+    assert torch.all(hidden.grad * hidden >= 0)
+    assert torch.all(quantized.grad * hidden <= 0)
 
 
 def test_linear_scales_tell_a_chord_from_a_cluster():
