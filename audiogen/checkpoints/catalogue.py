@@ -70,7 +70,8 @@ def fetch_command(repository: str) -> str:
             parts |= {} if sound else {"facebook/encodec_32khz": ENCODEC_FILES}
             return " && ".join(f"hf download {name} {' '.join(files)}" for name, files in parts.items())
         case "musicgen":
-            return f"hf download {repository} --include '*.json' 'model*.safetensors'"
+            # one pattern for .json and .safetensors: versions of `hf` differ in how they take two
+            return f"hf download {repository} --include '*.[js]*'"
         case _:
             return f"hf download {repository}"
 

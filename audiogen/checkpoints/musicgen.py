@@ -127,8 +127,11 @@ class MusicSystem:
         return self
 
     def condition(self, texts: Sequence[str | None]) -> Condition:
-        """What the generation of B items depends on; None and "": on no text."""
-        return self.model.condition(*self.text(texts))
+        """What the generation of B items depends on; None and "": on no text.
+
+        Each text is read alone: the models attend to the padding of a batch, and an item shall not depend on others.
+        """
+        return Condition.cat([self.model.condition(*self.text([text])) for text in texts])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,7 +278,7 @@ def _read_shards(folder: Path) -> dict[str, Tensor]:
     if not (folder / INDEX_FILE).is_file():
         raise InputError(
             f"expected {WEIGHTS_FILE} or {INDEX_FILE} in {folder}, got neither. Fetch them: "
-            f"hf download facebook/<name of the model> --include '*.json' 'model*.safetensors' --local-dir {folder}"
+            f"hf download facebook/<name of the model> --include '*.[js]*' --local-dir {folder}"
         )
     places = read_config(folder, INDEX_FILE).get("weight_map")
     if not isinstance(places, dict):

@@ -50,6 +50,8 @@ def hub_snapshot(repository: str, fetch: str = "") -> Path:
     try:
         return Path(snapshot_download(repository, local_files_only=True))
     except LocalEntryNotFoundError as error:
+        if some := getattr(error, "snapshot_path", None):
+            return Path(some)  # not all files of the repository: whether they are enough, their reader says
         raise InputError(
             f"expected the weights of {repository} in the Hugging Face cache, got none. "
             f"Run `{fetch or f'hf download {repository}'}` "

@@ -77,11 +77,12 @@ def reconfigure(folder: Path, **changes: object) -> None:
     write_package(folder, stored["best_state"], yaml.safe_load(stored["xp.cfg"]) | changes)
 
 
-def put_in_cache(cache: Path, repository: str, folder: Path) -> None:
+def put_in_cache(cache: Path, repository: str, folder: Path) -> Path:
     place = cache / f"models--{repository.replace('/', '--')}"
     (place / "refs").mkdir(parents=True)
     (place / "refs" / "main").write_text("0123")
     shutil.copytree(folder, place / "snapshots" / "0123")
+    return place
 
 
 def comparable(plan: Plan) -> list[Stage]:
@@ -173,6 +174,16 @@ class TestMagnet:
         condition = system.condition([CAPTION, None])
         assert condition["memory"][0].any()
         assert torch.equal(condition["memory"][1], condition.null()["memory"][1]), "no text is the null condition"
+
+    @torch.no_grad()
+    def test_captions_of_a_batch_do_not_depend_on_each_other(self, published: dict[str, Path]):
+        system, stage = load_magnet(published["magnet"]), Stage(levels=(0,))
+        codes = torch.full((2, 4, 12), system.model.mask_token)
+        alone = system.model.logits(codes[:1], system.condition([CAPTION]), stage)
+        together = system.model.logits(codes, system.condition([CAPTION, f"{CAPTION} with 80s hip hop vibes"]), stage)
+        torch.testing.assert_close(together[:1], alone, **CLOSE)
+        padded = system.model.condition(*system.text([CAPTION, f"{CAPTION} with 80s hip hop vibes"]))
+        assert not torch.allclose(system.model.logits(codes, padded, stage)[:1], alone, **CLOSE)
 
     def test_computes_in_the_type_that_was_asked_for(self, published: dict[str, Path]):
         system = load_magnet(published["magnet"], dtype=torch.bfloat16)
@@ -356,15 +367,20 @@ class TestOffline:
             "hf download facebook/audio-magnet-medium state_dict.bin compression_state_dict.bin"
             " && hf download google-t5/t5-large config.json model.safetensors tokenizer.json"
         )
-        assert fetch_command("facebook/musicgen-large") == (
-            "hf download facebook/musicgen-large --include '*.json' 'model*.safetensors'"
-        )
+        assert fetch_command("facebook/musicgen-large") == "hf download facebook/musicgen-large --include '*.[js]*'"
         assert fetch_command("amphion/MaskGCT") == "hf download amphion/MaskGCT"
 
     def test_all_from_the_cache(self, magnet: Path, cache: Path):
         shutil.move(magnet / "t5-base", magnet.parent / "t5")
         put_in_cache(cache, "facebook/magnet-small-10secs", magnet)
         put_in_cache(cache, "google-t5/t5-base", magnet.parent / "t5")
+        assert isinstance(load("facebook/magnet-small-10secs"), MagnetSystem)
+
+    def test_some_files_of_a_repository_are_enough(self, magnet: Path, cache: Path):
+        place = put_in_cache(cache, "facebook/magnet-small-10secs", magnet)
+        (place / "trees").mkdir()
+        files = {name: {"size": 1, "blob_id": "0"} for name in ("README.md", "state_dict.bin")}
+        (place / "trees" / "0123.json").write_text(json.dumps({"format_version": 1, "files": files}))
         assert isinstance(load("facebook/magnet-small-10secs"), MagnetSystem)
 
     @pytest.mark.parametrize("part", ["t5-base", "encodec_32khz"])
