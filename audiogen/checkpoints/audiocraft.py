@@ -120,31 +120,31 @@ class Package:
     @property
     def sample_rate(self) -> int:
         """Hz, of the codec it was trained with."""
-        return int(self["sample_rate"])
+        return int(self._number("sample_rate"))
 
     @property
     def duration(self) -> float:
         """Seconds of a training item."""
-        return float(self["dataset.segment_duration"])
+        return self._number("dataset.segment_duration")
 
     @property
     def span(self) -> int:
         """MAGNeT's; `transformer_lm.span_len` is a placeholder."""
-        return int(self["masking.span_len"])
+        return int(self._number("masking.span_len"))
 
     @property
     def context(self) -> int:
         """MAGNeT's, in frames on each side."""
-        return int(self["transformer_lm.subcodes_context"])
+        return int(self._number("transformer_lm.subcodes_context"))
 
     def sizes(self) -> dict[str, int]:
         """What both models' configurations have in common, except the width of the text encoder."""
-        return {field: int(self[path]) for field, path in _SIZES.items()}
+        return {field: int(self._number(path)) for field, path in _SIZES.items()}
 
     def magnet_decoding(self) -> dict[str, Any]:
         """Arguments of `magnet_plan`."""
         settings = {name: as_tuple(self[path]) for name, path in _MAGNET_DECODING.items()}
-        guidance = (float(self["generate.lm.max_cfg_coef"]), float(self["generate.lm.min_cfg_coef"]))
+        guidance = (self._number("generate.lm.max_cfg_coef"), self._number("generate.lm.min_cfg_coef"))
         return {**settings, **self._filters(), "guidance": guidance, "span": self.span}
 
     def musicgen_decoding(self) -> dict[str, Any]:
@@ -160,6 +160,14 @@ class Package:
             raise InputError(
                 f"{self.path}: expected a value for {path} in xp.cfg, got none. Use the original file."
             ) from error
+
+    def _number(self, path: str) -> float:
+        value = self[path]
+        if not isinstance(value, int | float):
+            raise InputError(
+                f"{self.path}: expected a number for {path} in xp.cfg, got {value!r}. Use the original file."
+            )
+        return float(value)
 
     def _filters(self) -> dict[str, Any]:
         """There 0 is off, and top-p comes before top-k; here 1 is off, and both act."""

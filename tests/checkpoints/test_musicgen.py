@@ -449,6 +449,10 @@ class TestRefused:
         with pytest.raises(InputError, match=r"a value for dataset.segment_duration in xp.cfg"):
             _ = stored.duration
 
+    def test_values_that_are_no_numbers(self):
+        with pytest.raises(InputError, match=r"a number for transformer_lm.dim in xp.cfg, got 'wide'"):
+            package("magnet", "transformer_lm.dim", "wide").sizes()
+
     @pytest.mark.parametrize(
         ("text", "message"), [("a: [", "expected YAML in xp.cfg"), ("3", "names and values in xp")]
     )
