@@ -136,9 +136,7 @@ class ResidualQuantizer(nn.Module):
         kept[int(batch * self.quantizer_dropout) :] = self.levels
         return kept
 
-    def forward(
-        self, hidden: Tensor, levels: int | None = None, generator: torch.Generator | None = None
-    ) -> Quantized:
+    def forward(self, hidden: Tensor, levels: int | None = None, generator: torch.Generator | None = None) -> Quantized:
         """[B, D, T] -> `Quantized`, with the first `levels` levels (default all, or drawn per item in training)."""
         batch = hidden.shape[0]
         if self.training and levels is None:

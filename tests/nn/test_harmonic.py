@@ -24,7 +24,6 @@ def source(pitch: float | Tensor, voicing: float = 1.0) -> Source:
     return Source(torch.as_tensor(pitch).expand(1, FRAMES).float(), torch.full((1, FRAMES), voicing))
 
 
-
 @pytest.mark.parametrize("pitch", [80.0, 137.0, 250.0, 390.0])
 def test_pitch_is_the_one_asked_for(synth: HarmonicSynth, pitch: float) -> None:
     audio = synth(source(pitch), gains(1.0, 0.0))
