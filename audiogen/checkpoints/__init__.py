@@ -33,6 +33,8 @@ LOADERS = {
 """`model_type` of a folder -> "module:function"; the function takes the folder and a device."""
 
 BUNDLED = Path(__file__).parents[1] / "bundled"
+RECIPES = {"nano-tts": "egs/kathleen/tts1", "nano-vamp": "egs/loops/vamp1"}
+"""Bundled name -> the recipe that makes it, for packages that came without."""
 
 
 def models() -> dict[str, Path]:
@@ -68,6 +70,11 @@ def resolve(name_or_dir: str | Path) -> Path:
         return known[name]
     if Path(name).is_dir():
         return Path(name)
+    if name in RECIPES:
+        raise InputError(
+            f"expected the weights of {name} in {BUNDLED}, got a package without them. Make them with "
+            f"{RECIPES[name]}/run.sh --set bundle=../../../audiogen/bundled, or name another model's folder."
+        )
     if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name):
         from audiogen.checkpoints.catalogue import fetch_command
 

@@ -156,7 +156,7 @@ def test_statistics_that_are_something_else(folder: Path) -> None:
 def test_unknown_names_list_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoints, "BUNDLED", tmp_path)
     with pytest.raises(InputError, match="No model is bundled"):
-        load("nano-tts")
+        load("nano-tss")
     for name in ("nano-tts", "nano-vamp"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text('{"model_type": "nano-tss"}')
@@ -186,3 +186,11 @@ def test_repositories_are_looked_up_in_the_cache_only(tmp_path: Path, monkeypatc
 def test_an_unknown_repository_gets_the_nearest_bundled_names_too() -> None:
     with pytest.raises(InputError, match=r"hf download.*nearest bundled models: .*nano-tts"):
         load("nano/tts")
+
+
+def test_a_bundled_model_that_is_not_there_names_its_recipe(monkeypatch, tmp_path):
+    monkeypatch.setattr(checkpoints, "BUNDLED", tmp_path)
+    for name, recipe in checkpoints.RECIPES.items():
+        assert (Path(__file__).parents[2] / recipe / "run.sh").is_file()
+        with pytest.raises(InputError, match=f"weights of {name} .*{recipe}/run.sh"):
+            checkpoints.load(name)
