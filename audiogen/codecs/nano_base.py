@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from audiogen.codecs.base import Codec
 from audiogen.errors import InputError
-from audiogen.nn.quantize import ResidualQuantizer
+from audiogen.nn.quantize import LookUp, ResidualQuantizer
 from audiogen.nn.vocos import VocosBackbone
 
 LAYER_SCALE = 0.3
@@ -39,6 +39,7 @@ class NanoConfig:
     vocab_size: int = 1024
     """Codes per level; 8 levels of 1024 at 50 Hz are 4 kbps."""
     codebook_dim: int = 8
+    look_up: LookUp = "cosine"
     dim: int
     """Width of the networks and of the quantised vectors."""
     intermediate_dim: int
@@ -46,6 +47,9 @@ class NanoConfig:
     """ConvNeXt blocks at 100 Hz and at 50 Hz."""
     decoder_layers: tuple[int, int]
     """ConvNeXt blocks at 50 Hz and at 100 Hz."""
+    linear_paths: bool = False
+    """Straight lines beside the blocks, from the features to the vectors and from these to the synthesis: levels, which
+    the blocks' norms hide, go along them, and the blocks learn only what is not linear."""
     quantizer_dropout: float = 0.5
     """Share of a training batch that is decoded from a random number of levels."""
 
@@ -65,12 +69,20 @@ class NanoEncoder(nn.Module):
         self.fine = VocosBackbone(features, fine_dim, fine_intermediate_dim, fine, LAYER_SCALE)
         self.coarse = VocosBackbone(2 * fine_dim, config.dim, config.intermediate_dim, coarse, LAYER_SCALE)
         self.out = nn.Linear(config.dim, config.dim)
+        self.line = nn.Linear(2 * features, config.dim) if config.linear_paths else None
 
     def reduce(self, features: Tensor) -> Tensor:
         """[B, features, 2T] -> [B, D, T]."""
-        fine = self.fine(features)
-        pairs = fine.reshape(fine.shape[0], -1, 2 * fine.shape[-1])
-        return self.out(self.coarse(pairs.transpose(1, 2))).transpose(1, 2)
+        fine = _pairs(self.fine(features))
+        vectors = self.out(self.coarse(fine.transpose(1, 2)))
+        if self.line is not None:
+            vectors = vectors + self.line(_pairs(features.transpose(1, 2)))
+        return vectors.transpose(1, 2)
+
+
+def _pairs(frames: Tensor) -> Tensor:
+    """[B, 2T, C] -> [B, T, 2C]."""
+    return frames.reshape(frames.shape[0], -1, 2 * frames.shape[-1])
 
 
 class NanoDecoder(nn.Module):
@@ -84,6 +96,7 @@ class NanoDecoder(nn.Module):
         self.up = nn.Linear(dim, 2 * dim)
         self.fine = VocosBackbone(dim, dim, config.intermediate_dim, fine, LAYER_SCALE)
         self.out = nn.Linear(dim, 2 * parameters_per_frame)
+        self.line = nn.Linear(dim, 4 * parameters_per_frame, bias=False) if config.linear_paths else None
 
     @property
     def context(self) -> int:
@@ -94,8 +107,10 @@ class NanoDecoder(nn.Module):
         """[B, D, T] -> [B, P, 4T]."""
         hidden = self.up(self.coarse(quantized))
         hidden = self.fine(hidden.reshape(hidden.shape[0], -1, hidden.shape[-1] // 2).transpose(1, 2))
-        raw = self.out(hidden)
-        return raw.reshape(raw.shape[0], -1, raw.shape[-1] // 2).transpose(1, 2)
+        raw = self.out(hidden).reshape(len(quantized), -1, self.parameters_per_frame)
+        if self.line is not None:
+            raw = raw + self.line(quantized.transpose(1, 2)).reshape(raw.shape)
+        return raw.transpose(1, 2)
 
 
 class NanoBase(Codec):
@@ -116,6 +131,7 @@ class NanoBase(Codec):
             config.vocab_size,
             config.codebook_dim,
             quantizer_dropout=config.quantizer_dropout,
+            look_up=config.look_up,
         )
 
     @classmethod

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from audiogen.codecs.base import Streamer
 from audiogen.codecs.nano_base import NanoBase, NanoConfig, NanoDecoder, NanoEncoder
 from audiogen.codecs.streaming import Window
+from audiogen.nn.quantize import LookUp
 from audiogen.nn.shaping import SpectralShaper
 from audiogen.nn.sinusoids import Analysis, PartialAnalysis, Partials, SinusoidBank, band_centres
 
@@ -28,10 +29,13 @@ class NanoMusicCodecConfig(NanoConfig):
 
     sample_rate: int = 32000
     hop_length: int = 640
+    codebook_dim: int = 16
+    look_up: LookUp = "distance"
     dim: int = 192
-    intermediate_dim: int = 448
+    intermediate_dim: int = 352
     encoder_layers: tuple[int, int] = (2, 2)
     decoder_layers: tuple[int, int] = (3, 3)
+    linear_paths: bool = True
 
 
 class TonalEncoder(NanoEncoder):
@@ -140,7 +144,9 @@ class NanoMusicCodec(NanoBase):
         )  # fmt: skip
         codec = cls.seeded(config)
         with torch.no_grad():
-            codec.decoder.out.weight *= 2  # random gains are uneven, so that something is heard
+            codec.decoder.out.weight *= 2  # random gains are uneven, so that something is heard ..
+            assert codec.decoder.line is not None
+            codec.decoder.line.weight /= 4  # .. and nothing is loud
         return codec
 
     @torch.no_grad()

@@ -6,13 +6,17 @@ Shapes: B batch, D width, T frames, K levels, V codebook size, E codebook width.
 """
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from audiogen.errors import InputError
+
+
+LookUp = Literal["cosine", "distance"]
+"""Which row is the nearest: by direction (DAC), or by Euclidean distance, for which a vector's length counts too."""
 
 
 class WeightNormConv1d(nn.Module):
@@ -60,7 +64,7 @@ class Quantized:
 
 
 class FactorizedQuantizer(nn.Module):
-    """One level: project to E numbers, take the row nearest by cosine, project that row (unnormalised) back."""
+    """One level: project to E numbers, take the nearest row of the codebook, project that row (unnormalised) back."""
 
     def __init__(
         self,
@@ -69,8 +73,10 @@ class FactorizedQuantizer(nn.Module):
         codebook_dim: int = 8,
         commitment: float = 0.25,
         codebook_loss_weight: float = 1.0,
+        look_up: LookUp = "cosine",
     ):
         super().__init__()
+        self.look_up = look_up
         self.commitment = commitment
         self.codebook_loss_weight = codebook_loss_weight
         self.in_project = WeightNormConv1d(dim, codebook_dim, 1)
@@ -79,8 +85,10 @@ class FactorizedQuantizer(nn.Module):
 
     def nearest(self, latents: Tensor) -> Tensor:
         """[B, E, T] -> codes [B, T]."""
-        directions = F.normalize(latents.transpose(1, 2), dim=-1)
-        return (directions @ F.normalize(self.codebook.weight, dim=-1).T).argmax(-1)
+        latents, rows = latents.transpose(1, 2), self.codebook.weight
+        if self.look_up == "cosine":
+            return (F.normalize(latents, dim=-1) @ F.normalize(rows, dim=-1).T).argmax(-1)
+        return (latents @ rows.T - rows.square().sum(-1) / 2).argmax(-1)
 
     def embed(self, codes: Tensor) -> Tensor:
         """Codes [B, T] -> [B, D, T]."""
@@ -114,11 +122,12 @@ class ResidualQuantizer(nn.Module):
         commitment: float = 0.25,
         codebook_loss_weight: float = 1.0,
         quantizer_dropout: float = 0.0,
+        look_up: LookUp = "cosine",
     ):
         super().__init__()
         self.quantizer_dropout = quantizer_dropout
         self.quantizers = nn.ModuleList(
-            FactorizedQuantizer(dim, codebook_size, codebook_dim, commitment, codebook_loss_weight)
+            FactorizedQuantizer(dim, codebook_size, codebook_dim, commitment, codebook_loss_weight, look_up)
             for _ in range(levels)
         )
 

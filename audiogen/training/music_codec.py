@@ -32,7 +32,7 @@ FLOOR = 1e-5
 class MusicCodecTraining:
     """What one training run of the codec is made of."""
 
-    fit: FitConfig = field(default_factory=lambda: FitConfig(steps=6000))
+    fit: FitConfig = field(default_factory=lambda: FitConfig(steps=6000, learning_rate=2e-3))
     model: NanoMusicCodecConfig = field(default_factory=NanoMusicCodecConfig)
     batch_size: int = 16
     seconds: float = 0.96

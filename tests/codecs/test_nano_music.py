@@ -13,10 +13,10 @@ def test_default_sizes():
     codes = codec.encode(torch.randn(1, 1, 32000) * 0.1)
     assert codes.shape == (1, 8, 50)
     assert codec.decode(codes).shape == (1, 1, 32000)
-    assert codec.codebooks().shape == (8, 1024, 8)
+    assert codec.codebooks().shape == (8, 1024, 16)
     codec.use_levels(4)
     assert codec.bitrate == 2000
-    assert codec.codebooks().shape == (4, 1024, 8)
+    assert codec.codebooks().shape == (4, 1024, 16)
     assert codec.decode(codes[:, :4]).shape == (1, 1, 32000)
 
 
