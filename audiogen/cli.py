@@ -217,6 +217,7 @@ def demo(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where the page is: http://127.0.0.1:PORT")] = 7860,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets in the whole network.")] = "127.0.0.1",
     model: Annotated[str, typer.Option(help="Model that vamps: name or folder; see `audiogen models`.")] = "nano-vamp",
+    style: Annotated[str | None, typer.Option(help="Style file of `audiogen finetune vamp`.")] = None,
     voice: Annotated[str, typer.Option(help="Voice that speaks: name or folder; see `audiogen models`.")] = "nano-tts",
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
     device: Device = "cpu",
@@ -232,7 +233,7 @@ def demo(
         typer.echo(f"audiogen: the demo is at {url} (Ctrl-C ends it)", err=True)
 
     serve(
-        lambda folder: DemoConfig(folder=folder, model=model, voice=voice, device=device),
+        lambda folder: DemoConfig(folder=folder, model=model, style=style, voice=voice, device=device),
         host=host, port=port, browser=browser, ready=ready,
     )  # fmt: skip
 

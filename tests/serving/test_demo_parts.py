@@ -286,7 +286,7 @@ def test_each_setting_changes_the_take(models, session):
     studio, audio = Studio(vamp), session.loaded().audio
     other = {
         "steps": 4, "temperature": 2, "top_p": 0.3, "typical_mass": 0.2, "greedy_steps": 2, "feedback": 2, "pitch": 5,
-        "stretch": 2, "keep_original": True,
+        "stretch": 2, "bars": 1, "keep_original": True,
     }  # fmt: skip
     assert {*other} == {*(one.name for one in SETTINGS), "keep_original"} == {*HINTED.settings}
     for name, value in other.items():
@@ -306,6 +306,9 @@ def test_endless_goes_on_from_the_last_pass_when_the_prompt_changes(studio, sess
     assert kept[0] == 3
     assert torch.equal(kept[1].codes, second[1].codes), "made from the last pass"
     assert pictures.pass_value(session, *kept)["name"] == "Pass 3"
+    shifted = Request(HINTED.prompt, steps=2, stretch=2)
+    lengths = [studio.more(session, None, replace(shifted, steps=steps), seed=3)[1].duration for steps in (2, 3)]
+    assert lengths == [kept[1].duration] * 2, "what changes the input is done once, not whenever a setting moves"
     studio.make(session, HINTED, 9, 1)
     other = studio.more(session, session.versions[0].id, HINTED, seed=3)
     assert other[0] == 1, "another start begins anew"
@@ -313,7 +316,7 @@ def test_endless_goes_on_from_the_last_pass_when_the_prompt_changes(studio, sess
 
 def test_passes_can_be_kept(studio, session, tmp_path):
     events = Events(studio, Presets(tmp_path), tmp_path)
-    asked = [HINTED.prompt, 2, 1, 1, 1, 0, 1, 0, 1, False, 3]
+    asked = [HINTED.prompt, 2, 1, 1, 1, 0, 1, 0, 1, 0, False, 3]
     heard = events.more(session, gr.EventData(None, {"id": "source"}), *asked)
     value, line = events.keep(session, HINTED.prompt, gr.EventData(None, {"pass": heard["id"]}))
     assert (line, value["tracks"][-1]["name"]) == ("Kept Pass 1.", "Pass 1")
@@ -325,7 +328,7 @@ def test_passes_can_be_kept(studio, session, tmp_path):
 
 def test_what_goes_wrong_in_endless_mode_is_told_to_the_player(studio, session, tmp_path):
     events = Events(studio, Presets(tmp_path), tmp_path)
-    asked = ["inpaint(90-99)", 2, 1, 1, 1, 0, 1, 0, 1, False, 3]
+    asked = ["inpaint(90-99)", 2, 1, 1, 1, 0, 1, 0, 1, 0, False, 3]
     with pytest.warns(UserWarning, match="within this sound"):  # shown in the page, where there is one
         value = events.more(session, gr.EventData(None, {"id": "source"}), *asked)
     assert "within this sound" in value["error"]

@@ -21,6 +21,8 @@ class DemoConfig:
     """For uploads and takes, removed by whoever made it."""
     model: str = "nano-vamp"
     """Name or folder of the model that vamps."""
+    style: str | None = None
+    """A file that `audiogen finetune vamp` made, for the model that vamps."""
     voice: str = "nano-tts"
     """Name or folder of the voice."""
     device: str = "cpu"

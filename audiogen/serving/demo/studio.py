@@ -28,6 +28,9 @@ from audiogen.serving.demo.session import Endless, Input, Session, Version
 LONGEST = 300.0
 """Seconds of a sound that the page takes; the command line has no limit."""
 
+DONE = {"bars": None, "pitch": 0.0, "stretch": 1}
+"""What is done to the input of an endless vamp once, before its first pass."""
+
 OnProgress = Callable[[int, int], None]
 """Told after every pass: passes done, passes planned."""
 
@@ -97,7 +100,8 @@ class Studio:
         if running is None or running.start != start or running.request != request:
             going_on = running.last if running and running.start == start else None
             first = going_on or (session.version(start).take if start else session.loaded().given)
-            passes = self.vamp.endless(first, parse(request.prompt), seed=seed, **request.settings)
+            settings = {**request.settings, **(DONE if going_on else {})}
+            passes = self.vamp.endless(first, parse(request.prompt), seed=seed, **settings)
             kept = running.passes if running and going_on else []
             running = session.endless = Endless(start, request, iter(passes), going_on, kept)
         return running.next()

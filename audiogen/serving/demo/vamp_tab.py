@@ -37,7 +37,7 @@ _EACH: dict[str, Any] = {**_QUIET, "trigger_mode": "multiple"}
 
 def load(config: DemoConfig) -> Studio:
     """The model."""
-    return Studio(Vamp(config.model, device=config.device))
+    return Studio(Vamp(config.model, config.device, config.style))
 
 
 def add(studio: Studio, config: DemoConfig) -> None:
