@@ -217,7 +217,7 @@ def s2a(job: Job[TTS1]) -> None:
     code=("audiogen.checkpoints.nano",),
 )
 def voice(job: Job[TTS1]) -> None:
-    """Packing of the voice: one folder for the codec, one for the rest, in half precision."""
+    """Packing of the voice: one folder for the codec, one for the rest, weights in 8 bits."""
     from audiogen.checkpoints.nano import pack
 
     folders = {part: job.input(f"exp/{{tag}}/{part}/model") for part in PARTS}

@@ -244,7 +244,7 @@ def fine(job: Job[Vamp1]) -> None:
     code=("audiogen.checkpoints.vampnet",),
 )
 def pack(job: Job[Vamp1]) -> None:
-    """Packing of the system: one folder for the codec, one for both models, in half precision."""
+    """Packing of the system: one folder for the codec, one for both models, weights in 8 bits."""
     from audiogen.checkpoints.vampnet import pack_vamp
 
     folders = {part: job.input(f"exp/{{tag}}/{part}/model") for part in PARTS}

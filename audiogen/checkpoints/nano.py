@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from audiogen.checkpoints.folders import codec_beside, half_type, read_config
+from audiogen.checkpoints.folders import codec_beside, read_config
 from audiogen.checkpoints.save import save_model, without_header
 from audiogen.checkpoints.weights import assign_weights, read_safetensors
 from audiogen.codecs import Codec
@@ -219,7 +219,7 @@ def pack(
     s2a: str | Path,
     decoding: SpeechDecoding | Mapping[str, Any] | None = None,
 ) -> tuple[Path, Path]:
-    """Make the two bundled folders in `out` from the model folders of training, in half precision.
+    """Make the two bundled folders in `out` from the model folders of training, weights in 8 bits.
 
     Args:
         decoding: the tuned plan, as the dataclass or as plain names and values.
@@ -235,16 +235,15 @@ def pack(
     plan = decoding if isinstance(decoding, SpeechDecoding) else from_plain(SpeechDecoding, decoding or {}, "decoding")
     config = {name: asdict(module.config) for name, module in parts.items()}  # type: ignore[call-overload]
     config |= {"codec": CODEC_NAME, "phones": list(PHONES), "decoding": asdict(plan)}
-    voice = save_model(parts, "nano-tts", config, out / TTS_NAME, half_type(parts.state_dict()))
+    voice = save_model(parts, "nano-tts", config, out / TTS_NAME, packed=True)
     load_tts(voice)  # what is packed can be read
     return made, voice
 
 
 def pack_codec(source: str | Path, folder: Path) -> Path:
-    """The codec of a training folder, in half precision, as `folder`."""
+    """The codec of a training folder, weights in 8 bits, as `folder`."""
     network, config = load_nano_codec(source), read_config(Path(source))
-    weights = half_type(network.state_dict())
-    return save_model(network, config["model_type"], without_header(config), folder, weights)
+    return save_model(network, config["model_type"], without_header(config), folder, packed=True)
 
 
 def _part(folder: Path, model_type: str) -> nn.Module:

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from audiogen import __version__
+from audiogen.checkpoints.eight_bit import pack
 from audiogen.files import atomic_write
 
 HEADER = ("model_type", "audiogen_version")
@@ -16,16 +16,14 @@ HEADER = ("model_type", "audiogen_version")
 
 
 def save_model(
-    module: nn.Module, model_type: str, config: Mapping[str, Any], folder: Path, dtype: torch.dtype = torch.float32
+    module: nn.Module, model_type: str, config: Mapping[str, Any], folder: Path, packed: bool = False
 ) -> Path:
-    """Write `module` into `folder`, its floating-point numbers as `dtype`; returns the folder."""
+    """Write `module` into `folder`, as it is or with its matrices in 8 bits (`eight_bit`); returns the folder."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {
-        name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).contiguous()
-        for name, tensor in module.state_dict().items()
-    }
+    state = module.state_dict()
+    tensors = {name: tensor.contiguous() for name, tensor in (pack(state) if packed else state).items()}
     with atomic_write(folder / "model.safetensors") as path:
         save_file(tensors, path, {"format": "pt"})
     header = dict(zip(HEADER, (model_type, __version__), strict=True))

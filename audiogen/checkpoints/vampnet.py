@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from audiogen.checkpoints.folders import codec_beside, half_type, read_config
+from audiogen.checkpoints.folders import codec_beside, read_config
 from audiogen.checkpoints.nano import pack_codec
 from audiogen.checkpoints.safe import restricted_load
 from audiogen.checkpoints.save import save_model, without_header
@@ -156,7 +156,7 @@ def pack_vamp(
     fine: str | Path,
     decoding: VampDecoding | Mapping[str, Any] | None = None,
 ) -> tuple[Path, Path]:
-    """Make the two bundled folders in `out` from the model folders of training, in half precision.
+    """Make the two bundled folders in `out` from the model folders of training, weights in 8 bits.
 
     Args:
         decoding: the tuned settings, as the dataclass or as plain names and values.
@@ -172,7 +172,7 @@ def pack_vamp(
     config = {name: asdict(network.config) for name, network in networks.items()}  # type: ignore[call-overload]
     plain = {name: value for name, value in asdict(settings).items() if name not in ("coarse_levels", "levels")}
     config |= {"codec": CODEC_NAME, "decoding": plain}
-    packed = save_model(networks, "nano-vamp", config, out / VAMP_NAME, half_type(networks.state_dict()))
+    packed = save_model(networks, "nano-vamp", config, out / VAMP_NAME, packed=True)
     load_vamp(packed)  # what is packed can be read
     return made, packed
 

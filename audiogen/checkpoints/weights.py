@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from audiogen.checkpoints.eight_bit import unpack
 from audiogen.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -52,14 +53,14 @@ def _readable(path: str | Path) -> Iterator[None]:
 def assign_weights(module: nn.Module, tensors: Mapping[str, Tensor], source: str | Path) -> None:
     """Make `tensors` the weights of `module`, which may be on the meta device: no missing names, no extra ones.
 
-    Numbers are converted to the type that the module has. Extra tensors without a single number are left out: the
-    official S2A files hold one.
+    Weights in 8 bits are unpacked; numbers are converted to the type that the module has. Extra tensors without a
+    single number are left out: the official S2A files hold one.
 
     Raises:
-        InputError: names or shapes differ.
+        InputError: names or shapes differ, or scales of 8-bit weights are missing.
     """
     expected = module.state_dict()
-    tensors = {name: tensor for name, tensor in tensors.items() if name in expected or tensor.numel()}
+    tensors = {name: tensor for name, tensor in unpack(tensors).items() if name in expected or tensor.numel()}
     missing, extra = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
     shapes = [
         f"{name} {list(tensors[name].shape)} instead of {list(expected[name].shape)}"

@@ -14,7 +14,6 @@ from torch.nn import functional as F
 
 from audiogen.errors import InputError
 
-
 LookUp = Literal["cosine", "distance"]
 """Which row is the nearest: by direction (DAC), or by Euclidean distance, for which a vector's length counts too."""
 

@@ -12,7 +12,6 @@ from tiny_voice import DECODING, LEVELS, train_nothing
 
 import audiogen.checkpoints as checkpoints
 from audiogen.checkpoints import load
-from audiogen.checkpoints.folders import half_type, round_trip_error
 from audiogen.checkpoints.nano import (
     AcousticDecoding,
     NanoTTS,
@@ -67,26 +66,17 @@ def test_what_is_packed_comes_back(packed: Path, trained: dict[str, Path]) -> No
             found = module.state_dict()[key]
             assert found.dtype == tensor.dtype
             error = (found - tensor).abs().max()
-            assert error <= 2**-10 * tensor.abs().max(), f"{name}.{key}: half precision loses more than its last bit"
+            assert error <= tensor.abs().max() / 254 * 1.001, f"{name}.{key}: 8 bits lose more than half a step"
 
 
-def test_files_are_half_precision_and_say_what_they_are(packed: Path) -> None:
+def test_files_are_small_and_say_what_they_are(packed: Path) -> None:
     for folder in (packed, packed.parent / "nano-codec-speech"):
         tensors = load_file(folder / "model.safetensors")
-        assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
+        assert torch.int8 in {tensor.dtype for tensor in tensors.values()}
         assert json.loads((folder / "config.json").read_text())["model_type"] == folder.name.removesuffix("-speech")
     names = {name.partition(".")[0] for name in load_file(packed / "model.safetensors")}
     assert names == {"durations", "t2s", "s2a", "tokenizer"}
     assert json.loads((packed / "config.json").read_text())["phones"] == list(PHONES)
-
-
-def test_the_number_type_is_the_one_that_loses_less() -> None:
-    usual = {"weight": torch.randn(1000, generator=torch.Generator().manual_seed(0)) * 0.02}
-    assert half_type(usual) == torch.float16
-    assert round_trip_error(usual, torch.float16) < round_trip_error(usual, torch.bfloat16) / 4
-    assert half_type({**usual, "large": torch.tensor([1e5])}) == torch.bfloat16, "float16 ends at 65504"
-    assert half_type({**usual, "small": torch.full((9,), 1e-9)}) == torch.bfloat16, "and begins at 6e-8"
-    assert round_trip_error({"zero": torch.zeros(3), "count": torch.ones(2, dtype=torch.int64)}, torch.float16) == 0
 
 
 def test_bundled_names(packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:

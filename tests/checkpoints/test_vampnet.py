@@ -132,17 +132,17 @@ class TestOfficial:
 class TestPacked:
     """Our own folders."""
 
-    def test_is_what_training_wrote_in_half_precision(self, trained: dict[str, Path], packed: Path):
+    def test_is_what_training_wrote_in_8_bits(self, trained: dict[str, Path], packed: Path):
         system = load(packed)
         assert isinstance(system, VampSystem)
         assert system.decoding == replace(DECODING, coarse_levels=COARSE, levels=LEVELS)
         stored = load_file(packed / "model.safetensors")
-        assert {tensor.dtype for tensor in stored.values()} == {torch.float16}
+        assert torch.int8 in {tensor.dtype for tensor in stored.values()}
         for name, network in (("coarse", system.coarse), ("fine", system.fine)):
             whole = load_vampnet(trained[name])
             for key, tensor in whole.state_dict().items():
-                assert torch.equal(network.state_dict()[key], stored[f"{name}.{key}"].float())
-                torch.testing.assert_close(network.state_dict()[key], tensor, atol=2e-3, rtol=1e-3)
+                error = (network.state_dict()[key] - tensor).abs().max()
+                assert error <= tensor.abs().max() / 254 * 1.001
 
     def test_models_do_not_store_what_the_codec_has(self, packed: Path):
         codebooks = load(packed).codec.codebooks()
@@ -165,8 +165,11 @@ class TestPacked:
         config = asdict(replace(coarse.config, lora_rank=2))
         folder = save_model(coarse, "vampnet", config, tmp_path / "adapted")
         system = load(pack_vamp(tmp_path, **{**trained, "coarse": folder})[1])
-        coarse.use_codebooks(system.coarse.codebooks)
-        torch.testing.assert_close(logits(system.coarse), logits(coarse), atol=0.05, rtol=0)
+        plain = load_vampnet(trained["coarse"])
+        for network in (coarse, plain):
+            network.use_codebooks(system.coarse.codebooks)
+        error, change = ((logits(system.coarse) - logits(other)).abs().mean() for other in (coarse, plain))
+        assert error < change / 20
 
     def test_settings_may_be_plain(self, trained: dict[str, Path], tmp_path: Path):
         system = load(pack_vamp(tmp_path, **trained, decoding={"steps": 3, "temperature": 0.8})[1])

@@ -17,7 +17,8 @@ SETTINGS = (
     Slider("feedback", "Feedback", "Rounds, each of which vamps what the last one made.", 1, 8, 1, 1),
     Slider("pitch", "Pitch (semitones)", "Shift the input first.", -12, 12, 1, 0),
     Slider("stretch", "Stretch", "Times as long: new frames are made between the old ones.", 1, 8, 1, 1),
-    Slider("bars", "Bars", "Cut the input to its first bars, from the first downbeat on. 0 takes all of it.", 0, 64, 1, 0),
+    Slider("bars", "Bars",
+           "Cut the input to its first bars, from the first downbeat on. 0 takes all of it.", 0, 64, 1, 0),
 )  # fmt: skip
 VARIATIONS = Slider("variations", "Variations", "How many takes to make at once.", 1, 4, 1, 2)
 KEPT = "Keep original samples", "Where all codes are kept, use the input's own samples, cross-faded at the seams."
