@@ -175,10 +175,10 @@ def vamp(
     as_json: AsJson = False,
 ) -> None:
     """Make variations of a loop or a song; fill a region; close a loop."""
-    from audiogen.pipelines import vamp_files
+    from audiogen.pipelines import take_files
 
-    wanted = vamp_files.prompt_of(prompt, preset, region or [], loop)
-    vamp_files.check_targets(output, plot, variations, bpm_in_name)
+    wanted = take_files.prompt_of(prompt, preset, region or [], loop)
+    take_files.check_targets(output, plot, variations, bpm_in_name)
     from audiogen.pipelines.vamp import Vamp
 
     with progress() as report:
@@ -189,7 +189,7 @@ def vamp(
             confidence_temperature=confidence_temperature, greedy_steps=greedy_steps,
             on_step=lambda done, planned: report("vamping", done / planned),
         )  # fmt: skip
-    print_takes(vamp_files.write(takes, output, plot, bpm_in_name), as_json)
+    print_takes(take_files.write(takes, output, plot, bpm_in_name), as_json)
 
 
 @app.command()
@@ -203,13 +203,13 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Make a vamp again from the settings beside it: on the same machine the same file, bit for bit."""
-    from audiogen.pipelines import vamp_files
+    from audiogen.pipelines import take_files
 
-    vamp_files.check_targets(output, None, 1, False)
+    take_files.check_targets(output, None, 1, False)
     from audiogen.pipelines.replay import replay
 
     take = replay(source, audio=input_file, model=model, style=style, device=device)
-    print_takes(vamp_files.write([take], output, None), as_json)
+    print_takes(take_files.write([take], output, None), as_json)
 
 
 @app.command()

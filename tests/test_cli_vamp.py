@@ -221,7 +221,7 @@ def test_wrong_requests(run, model, loop, tmp_path, monkeypatch, options, told):
 
 def test_wrong_replays(run, model, loop, tmp_path):
     out = tmp_path / "again.wav"
-    check_error(run("replay", loop, "-o", out), "expected the settings of a vamp", "keep both together")
+    check_error(run("replay", loop, "-o", out), "expected the settings of a take", "keep both together")
     check_error(run("replay", tmp_path / "none.wav", "-o", out), "none.wav.json")
     assert run("vamp", loop, "-o", tmp_path / "out.wav", "--model", model, "--steps", 1).code == 0
     check_error(run("replay", tmp_path / "out.wav", "-o", out, "--input", tmp_path / "out.wav"), "got another sound")

@@ -122,7 +122,7 @@ def test_same_request_same_take_and_variations_are_those_of_their_seeds(vamp: Va
 
 def test_more_variations_than_fit_at_once(vamp: Vamp, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = vamp(music(0.5), "random(0.3)", variations=5)
-    monkeypatch.setattr(fill.Filler, "_items_at_once", lambda filler: 2)
+    monkeypatch.setattr(fill, "items_at_once", lambda device, numbers: 2)
     assert [torch.equal(one.codes, other.codes) for one, other in zip(
         vamp(music(0.5), "random(0.3)", variations=5), whole, strict=True
     )] == [True] * 5  # fmt: skip

@@ -1,4 +1,4 @@
-"""What `audiogen vamp` and `audiogen replay` do around a vamp: the prompt that options ask for, and files."""
+"""What commands do around takes: the prompt that options ask for, and files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,7 +60,8 @@ def write(takes: Sequence[Take], output: str, plot: str | None, bpm_in_name: boo
 
 
 def _describe(take: Take, path: Path, picture: Path | None) -> dict[str, Any]:
-    prompt = take.settings["passes"][-1]["settings"]["prompt"]
+    settings = take.settings["passes"][-1]["settings"]
+    asked = {name: settings[name] for name in ("text", "prompt") if name in settings}
     files = {"output": str(path), "sidecar": str(sidecar_of(path))}
     plot = {} if picture is None else {"plot": str(picture)}
-    return {**files, **plot, "prompt": prompt, **take.facts, "notes": list(take.notes)}
+    return {**files, **plot, **asked, **take.facts, "notes": list(take.notes)}
