@@ -20,31 +20,24 @@ from pathlib import Path
 from typing import Any, overload
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from audiogen.audio import Audio
 from audiogen.decoding.candidates import candidate_seeds, choose
 from audiogen.errors import InputError
 from audiogen.pipelines import identity
 from audiogen.pipelines.batches import OnStep
-from audiogen.pipelines.chunks import ROUNDING, frames_in
+from audiogen.pipelines.canvas import Blank, Canvas, canvas_of
 from audiogen.pipelines.compose import Composer, Piece
 from audiogen.pipelines.ensemble import Ensemble
 from audiogen.pipelines.fill import Filled
-from audiogen.pipelines.music_settings import KEEP_ALL, MusicSettings
+from audiogen.pipelines.music_settings import MusicSettings
 from audiogen.pipelines.precision import dtype_of
-from audiogen.pipelines.sounding import Sounding, continuation, sound_of
-from audiogen.pipelines.source import Source, notes_on, replacing, source_of
-from audiogen.pipelines.splice import splice
 from audiogen.pipelines.take import Take
 from audiogen.plain import from_plain, to_plain
-from audiogen.prompts import Grid, Inpaint, Prompt, mask, parse
+from audiogen.prompts import Inpaint, Prompt
 
 MOST_RESULTS = 64
 """Candidates of a piece, and variations."""
-SHORTEST = 0.1
-"""Seconds of a piece."""
 
 Regions = Sequence[tuple[float, float]]
 Score = Callable[[Audio, str], float]
@@ -134,7 +127,7 @@ class Music:
 
         Args:
             text: a caption, or several; "" for any music.
-            seconds: 0.1 to an hour.
+            seconds: 0.1 or more, up to an hour.
             hybrid: the first seconds, made by the twin.
             rescore: how much the rescorer counts, 0 to 1.
             seed: of every piece.
@@ -178,17 +171,10 @@ class Music:
             InputError: as a call, at once.
         """
         request = _request(text, settings)
-        _check_without_input(request)
+        canvas = Blank.of(request, self.ensemble)
         composer = Composer(self.ensemble, request, on_step=on_step)
-        sounding = Sounding(self.ensemble.codec, *self._extent(request))
-        piece = self._piece(None, request)
-
-        def parts() -> Iterator[Audio]:
-            for codes in composer.parts(piece):
-                yield from self._heard(sounding(codes))
-            yield from self._heard(sounding.flush())
-
-        return parts()
+        codes = composer.parts(Piece(*canvas.grid(request), request.text, request.seed))
+        return canvas.sounding(request).stream(codes)
 
     def continue_(
         self,
@@ -274,78 +260,30 @@ class Music:
             raise InputError(f"expected 1 to {MOST_RESULTS} candidates, got {candidates}. Ask for fewer.")
         if candidates > 1 and score is None:
             self.ensemble.needed_twin("candidates")
-        source = self._source(audio, requests[0])
-        composer = Composer(self.ensemble, requests[0], source is not None and source.circular, on_step)
+        canvas = canvas_of(audio, requests[0], self.ensemble)
+        composer = Composer(self.ensemble, requests[0], canvas.circular, on_step)
         tried = [replace(one, seed=seed) for one in requests for seed in candidate_seeds(one.seed, candidates)]
-        pieces = [self._piece(source, one) for one in tried]
-        made = list(zip(tried, pieces, composer(pieces), strict=True))
-        if candidates > 1:
-            scores = torch.tensor([self._score(source, *one, score) for one in made])
-            made = [
-                made[row * candidates + best]
-                for row, best in enumerate(choose(scores, len(requests), candidates).tolist())
-            ]
-        return [self._take(source, *one) for one in made]
+        pieces = [Piece(*canvas.grid(one), one.text, one.seed) for one in tried]
+        made = [self._take(canvas, *one) for one in zip(tried, pieces, composer(pieces), strict=True)]
+        if candidates == 1:
+            return made
+        scores = torch.tensor([self._score(take, one.text, score) for take, one in zip(made, tried, strict=True)])
+        best = choose(scores, len(requests), candidates).tolist()
+        return [made[row * candidates + number] for row, number in enumerate(best)]
 
-    def _score(
-        self, source: Source | None, settings: MusicSettings, piece: Piece, filled: Filled, score: Score | None
-    ) -> float:
-        if score is None:
-            return self.ensemble.likelihood(filled.codes, settings.text)
-        return float(score(self._sound(source, settings, piece, filled), settings.text))
+    def _score(self, take: Take, text: str, score: Score | None) -> float:
+        return self.ensemble.likelihood(take.codes, text) if score is None else float(score(take, text))
 
-    def _source(self, audio: Audio | str | Path | None, settings: MusicSettings) -> Source | None:
-        """What a request begins with, checked."""
-        if audio is None:
-            _check_without_input(settings)
-            return None
-        prompt, ensemble = parse(settings.prompt), self.ensemble
-        source = source_of(audio, ensemble.codec, ensemble.codec_sha256, circular=prompt.circular)
-        if not settings.seconds:
-            return source
-        if prompt.circular:
-            raise InputError(
-                "expected a prompt without loop() for a sound that goes on, got one whose end is to flow into its "
-                "start. Leave loop() out, or seconds."
-            )
-        whole = int(source.audio.duration * ensemble.codec.frame_rate + ROUNDING)  # the last frame may be half padding
-        return replace(source, codes=source.codes[:, :whole], frame_rate=ensemble.codec.frame_rate, circular=False)
-
-    def _piece(self, source: Source | None, settings: MusicSettings) -> Piece:
-        """The grid to fill: what is kept of the source, if any, and new frames."""
-        codec = self.ensemble.codec
-        if source is None:
-            known = torch.zeros(codec.levels, 0, dtype=torch.int64)
-            made = known.bool()
-        else:
-            known = source.codes
-            grid = Grid(codec.levels, known.shape[-1], source.frame_rate, source.origin)
-            made = mask(parse(settings.prompt), grid, settings.seed)[0]
-        duration = settings.seconds + (source.audio.duration if source is not None else 0.0)
-        total = frames_in(duration, codec.frame_rate) if settings.seconds else known.shape[-1]
-        new = total - known.shape[-1]
-        return Piece(F.pad(known, (0, new)), F.pad(made, (0, new), value=True), settings.text, settings.seed)
-
-    def _extent(self, settings: MusicSettings) -> tuple[int, bool]:
-        """Samples of a piece without input, and whether it is long enough to drift."""
-        return round(settings.seconds * self.sample_rate), settings.seconds > self.ensemble.magnet.duration
-
-    def _heard(self, samples: Tensor) -> Iterator[Audio]:
-        if samples.shape[-1]:
-            yield Audio(samples, self.sample_rate)
-
-    def _take(self, source: Source | None, settings: MusicSettings, piece: Piece, filled: Filled) -> Take:
-        audio = self._sound(source, settings, piece, filled)
-        changed = source is not None and not settings.seconds
+    def _take(self, canvas: Canvas, settings: MusicSettings, piece: Piece, filled: Filled) -> Take:
+        audio = canvas.sound(filled.codes, piece.mask, settings)
         this = {
             "pipeline": "music",
             "settings": to_plain(settings),
             "variation": 0,
-            "notes": notes_on(piece.mask) if changed else [],
+            "notes": canvas.notes(piece.mask),
             "model": self.identity,
             "made_with": self.made_with,
         }
-        history = source.history if source is not None else {"input": None, "passes": []}
         return Take(
             audio.samples,
             audio.sample_rate,
@@ -353,33 +291,12 @@ class Music:
             mask=piece.mask,
             trace=filled.trace,
             seed=settings.seed,
-            settings={**history, "passes": [*history["passes"], this]},
-            circular=source is not None and source.circular,
-            origin=source.origin if source is not None and changed else audio,
+            settings={**canvas.history, "passes": [*canvas.history["passes"], this]},
+            circular=canvas.circular,
+            origin=canvas.origin(audio),
         )
-
-    def _sound(self, source: Source | None, settings: MusicSettings, piece: Piece, filled: Filled) -> Audio:
-        codes, codec = filled.codes, self.ensemble.codec
-        if source is None:
-            return sound_of(codes, codec, *self._extent(settings))
-        if settings.seconds:
-            return continuation(source, codes, piece.mask, codec, settings.seconds, settings.keep_original)
-        audio = replacing(source, codes, codec)
-        if settings.keep_original:
-            audio = splice(source.audio, audio, piece.mask.any(dim=0), source.frame_rate, source.circular)
-        return audio
 
 
 def _request(text: str, settings: dict[str, Any]) -> MusicSettings:
     """One piece, from keyword arguments."""
     return from_plain(MusicSettings, {**settings, "text": text}, "Music")
-
-
-def _check_without_input(settings: MusicSettings) -> None:
-    if settings.seconds < SHORTEST:
-        raise InputError(f"expected {SHORTEST} seconds of music or more, got {settings.seconds:g}. Change it.")
-    if settings.prompt != KEEP_ALL or settings.keep_original:
-        raise InputError(
-            "expected a prompt or keep_original only with a sound to change, got a caption alone. Use inpaint or "
-            "continue_."
-        )

@@ -4,6 +4,7 @@ Shapes: K levels, T and t frames, C channels, s samples.
 """
 
 import math
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -41,16 +42,18 @@ class Sounding:
         self._limiter = Window(lambda samples: limit(samples[0], rate)[None], codec.channels, 1, reach, reach)
 
     @torch.no_grad()
-    def __call__(self, codes: Tensor) -> Tensor:
-        """Codes [1, K, t] that follow those of the last call -> samples [C, s] on the CPU that are settled by now."""
-        return self._finish(self._streamer(codes))
+    def stream(self, parts: Iterable[Tensor]) -> Iterator[Audio]:
+        """Codes [1, K, t] as they come -> sound as soon as it is settled. A piece is streamed once."""
+        for codes in parts:
+            yield from self._heard(self._finish(self._streamer(codes)))
+        rest = self._finish(self._streamer.flush())
+        if self._steady is not None:
+            rest = torch.cat([rest, self._limiter(self._steady.flush()[None])[0]], dim=-1)
+        yield from self._heard(torch.cat([rest, self._limiter.flush()[0]], dim=-1))
 
-    @torch.no_grad()
-    def flush(self) -> Tensor:
-        """The samples [C, s] that were waiting for others to follow."""
-        samples = self._finish(self._streamer.flush())
-        rest = samples[:, :0] if self._steady is None else self._steady.flush()
-        return torch.cat([samples, self._limiter(rest[None])[0], self._limiter.flush()[0]], dim=-1)
+    def _heard(self, samples: Tensor) -> Iterator[Audio]:
+        if samples.shape[-1]:
+            yield Audio(samples, self.codec.sample_rate)
 
     def _finish(self, decoded: Tensor) -> Tensor:
         samples = decoded[0].float().cpu()[:, : self._left]
@@ -60,12 +63,11 @@ class Sounding:
         return self._limiter(samples[None])[0]
 
 
-def sound_of(codes: Tensor, codec: Codec, num_samples: int, steady: bool) -> Audio:
+def sound_of(codes: Tensor, sounding: Sounding) -> Audio:
     """Codes [K, T] -> the new piece that they are."""
-    sounding = Sounding(codec, num_samples, steady)
-    device = next(codec.parameters()).device
-    blocks = codes[None].to(device).split(max(1, round(DECODED_AT_ONCE * codec.frame_rate)), dim=-1)
-    return Audio(torch.cat([*(sounding(block) for block in blocks), sounding.flush()], dim=-1), codec.sample_rate)
+    codec = sounding.codec
+    blocks = codes[None].to(next(codec.parameters()).device).split(round(DECODED_AT_ONCE * codec.frame_rate), dim=-1)
+    return Audio(torch.cat([part.samples for part in sounding.stream(blocks)], dim=-1), codec.sample_rate)
 
 
 def continuation(source: Source, codes: Tensor, mask: Tensor, codec: Codec, seconds: float, keep: bool) -> Audio:
