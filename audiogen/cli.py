@@ -224,11 +224,17 @@ def demo(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where the page is: http://127.0.0.1:PORT")] = 7860,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets in the whole network.")] = "127.0.0.1",
     model: Annotated[str, typer.Option(help="Model that vamps: name or folder; see `audiogen models`.")] = "nano-vamp",
+    music: Annotated[
+        str, typer.Option(help="Model that composes: name or folder; see `audiogen models`.")
+    ] = "nano-music",
+    twin: Annotated[
+        str | None, typer.Option(help="Its autoregressive twin, if not the one that comes with it.")
+    ] = None,
     voice: Annotated[str, typer.Option(help="Voice that speaks: name or folder; see `audiogen models`.")] = "nano-tts",
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
     device: Device = "cpu",
 ) -> None:
-    """Open a page in the browser: vamp loops, and speak."""
+    """Open a page in the browser: vamp loops, make music from captions, and speak."""
     from audiogen.extras import need
 
     need("gradio", "demo")
@@ -239,7 +245,7 @@ def demo(
         typer.echo(f"audiogen: the demo is at {url} (Ctrl-C ends it)", err=True)
 
     serve(
-        lambda folder: DemoConfig(folder=folder, model=model, voice=voice, device=device),
+        lambda folder: DemoConfig(folder=folder, model=model, music=music, twin=twin, voice=voice, device=device),
         host=host, port=port, browser=browser, ready=ready,
     )  # fmt: skip
 

@@ -68,7 +68,7 @@ def source_of(
     circular = circular or (taken is not None and taken.circular)
     if bars is not None:
         audio = first_bars(audio, bars)
-    if taken is not None and bars is None and not pitch and _coded(taken, codec, codec_sha256):
+    if taken is not None and bars is None and not pitch and has_codes_of(codec, codec_sha256, taken):
         origin, codes = taken.origin, taken.codes
         if circular and not taken.circular:  # the last frame may be mostly padding
             codes = codes[:, : coding.loop_frames(audio, codec)]
@@ -131,7 +131,7 @@ def notes_on(mask: Tensor) -> list[str]:
     return []
 
 
-def _coded(take: Take, codec: Codec, codec_sha256: str) -> bool:
+def has_codes_of(codec: Codec, codec_sha256: str, take: Take) -> bool:
     """Whether the codes of `take` are this codec's, in as many levels."""
     made_by = take.settings["passes"][-1]["model"]["codec_sha256"]
     return made_by == codec_sha256 and len(take.codes) == codec.levels

@@ -27,7 +27,7 @@ from audiogen.pipelines import identity
 from audiogen.pipelines.batches import OnStep
 from audiogen.pipelines.fill import Filled, Filler, Item, unrelated
 from audiogen.pipelines.precision import dtype_of
-from audiogen.pipelines.source import Source, notes_on, replacing, source_of
+from audiogen.pipelines.source import Source, has_codes_of, notes_on, replacing, source_of
 from audiogen.pipelines.splice import join, splice
 from audiogen.pipelines.take import Take, VampSettings
 from audiogen.plain import from_plain, to_plain
@@ -169,6 +169,10 @@ class Vamp:
     def codec_sha256(self) -> str:
         """Whose codes a Take must have to be vamped without encoding it again."""
         return identity.of_modules(self.system.codec)
+
+    def knows(self, take: Take) -> bool:
+        """Whether a Take is vamped by its codes: whether they are those of this model's codec."""
+        return has_codes_of(self.system.codec, self.codec_sha256, take)
 
     @property
     def made_with(self) -> dict[str, Any]:

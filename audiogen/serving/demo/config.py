@@ -21,6 +21,10 @@ class DemoConfig:
     """For uploads and takes, removed by whoever made it."""
     model: str = "nano-vamp"
     """Name or folder of the model that vamps."""
+    music: str = "nano-music"
+    """Name or folder of the model that makes music from captions."""
+    twin: str | None = None
+    """Name or folder of its autoregressive twin; None: the one that it comes with."""
     voice: str = "nano-tts"
     """Name or folder of the voice."""
     device: str = "cpu"
