@@ -61,7 +61,7 @@ class Composer:
         self.circular = circular
         self.plan = settings.plan(ensemble.magnet.decoding)
         self.passes = sum(stage.steps for stage in self.plan)
-        self.begun = frames_in(settings.hybrid, ensemble.codec.frame_rate)
+        self.twin_frames = frames_in(settings.hybrid, ensemble.codec.frame_rate)
         self.size = frames_in(ensemble.magnet.duration, ensemble.codec.frame_rate)
         self._on_step = on_step
 
@@ -91,7 +91,7 @@ class Composer:
         yield from _Work(self, [piece], Progress(self._count(span), self._on_step)).parts(span)
 
     def _windows(self, piece: Piece) -> tuple[Window, ...]:
-        if self.begun:
+        if self.twin_frames:
             self._check_beginning(piece.mask)
         todo = piece.mask.any(dim=0)
         if self.circular and len(todo) <= self.size and bool(todo.any()):
@@ -107,7 +107,7 @@ class Composer:
                 "expected hybrid only where the end of a piece is new, got a prompt that keeps something behind what "
                 "is to be made. Leave hybrid out, or keep a beginning: prefix(1.5)."
             )
-        if self.begun > missing:
+        if self.twin_frames > missing:
             rate = self.ensemble.codec.frame_rate
             raise InputError(
                 f"expected hybrid of at most the {missing / rate:g} seconds that are made, got "
@@ -115,7 +115,7 @@ class Composer:
             )
 
     def _count(self, span: tuple[Window, ...]) -> int:
-        return self.begun + self.passes * len(span)
+        return self.twin_frames + self.passes * len(span)
 
 
 class _Work:
@@ -133,11 +133,12 @@ class _Work:
         self._trace = Trace.like(codes)
         self._noise = ItemNoise([unrelated(piece.seed, "codes") for piece in pieces], ensemble.device)
         self._condition = ensemble.magnet.condition(texts)
-        self._beginning = ensemble.beginning(texts, composer.begun) if composer.begun else None
+        self._beginning = ensemble.beginning(texts, composer.twin_frames) if composer.twin_frames else None
         self._rescoring: Rescoring | None = None
         if settings.rescore:
             self._rescoring = Rescoring(ensemble.second_opinion(texts), settings.rescore, settings.rescore_steps)
         self._begun = 0  # frames that the twin has made
+        self._done_before = progress.done
 
     @property
     def filled(self) -> list[Filled]:
@@ -162,28 +163,32 @@ class _Work:
 
         def record(step: Step) -> None:
             found.record(step)
-            self._progress.tell(self._begun + before + step.number + 1)
+            self._tell(before + step.number + 1)
 
         for part in self._made(window, mask, first, record):
             place = frames[first : first + part.shape[-1]]
             self._codes[..., place] = part
             self._left[..., place] = False
-            if self._begun < self._composer.begun:
+            if self._begun < self._composer.twin_frames:
                 self._trace.step[..., place] = self._begun
                 self._begun += 1
-                self._progress.tell(self._begun + before)
+                self._tell(before)
             first += part.shape[-1]
             yield part
         fixed = found.step >= 0
         step, confidence = self._trace.step[..., frames], self._trace.confidence[..., frames]
-        self._trace.step[..., frames] = torch.where(fixed, found.step + self._composer.begun, step)
+        self._trace.step[..., frames] = torch.where(fixed, found.step + self._composer.twin_frames, step)
         self._trace.confidence[..., frames] = torch.where(fixed, found.confidence, confidence)
-        self._progress.tell(self._begun + before + self._composer.passes)
+        self._tell(before + self._composer.passes)
 
     def _made(self, window: Tensor, mask: Tensor, first: int, record: Callable[[Step], None]) -> Iterator[Tensor]:
         """What `mask` asks for of `window` [B, K, W], from frame `first` on: the twin's frames, while it has any."""
         settings = (self._composer.plan, self._noise, record, self._rescoring)
-        if self._beginning is None or self._begun == self._composer.begun:
+        if self._beginning is None or self._begun == self._composer.twin_frames:
             return iter([decode(self._model, window, mask, self._condition, *settings)[..., first:]])
-        start = replace(self._beginning, frames=self._composer.begun - self._begun)
+        start = replace(self._beginning, frames=self._composer.twin_frames - self._begun)
         return hybrid_parts(start, self._model, window[..., :first], self._condition, window.shape[-1], *settings)
+
+    def _tell(self, passes: int) -> None:
+        """So many passes of the masked model are done."""
+        self._progress.tell(self._done_before + self._begun + passes)

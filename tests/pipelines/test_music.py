@@ -149,11 +149,15 @@ def test_the_best_candidate_is_the_one_its_seed_makes(music: Music, alone: Music
     assert torch.equal(chosen.codes, others[likely.index(max(likely))].codes), "the twin chooses"
 
 
-def test_progress_counts_frames_of_the_twin_and_passes(music: Music) -> None:
+def test_progress_counts_frames_of_the_twin_and_passes(music: Music, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[int, int]] = []
     music(CAPTION, seconds=1.5, hybrid=0.2, steps=2, on_step=lambda *step: told.append(step))
     passes = 2 + 1 + 1 + 1
     assert told == [(done, 10 + 2 * passes) for done in range(1, 11 + 2 * passes)]
+    told.clear()
+    monkeypatch.setattr(compose, "items_at_once", lambda device, numbers: 1)
+    music([CAPTION, "a waltz"], seconds=1.5, hybrid=0.2, steps=2, on_step=lambda *step: told.append(step))
+    assert told == [(done, 20 + 4 * passes) for done in range(1, 21 + 4 * passes)]
 
 
 # ------------------------------------------------------------------------------------------------------------- streams

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_nano_music
 import torch
 from tiny_ensemble import FRAME_RATE, LEVELS, RATE, Folders, tiny_ensemble
 from tiny_vamp import tiny_vamp
 
 from audiogen.audio import Audio
+from audiogen.checkpoints import LOADERS
 from audiogen.errors import InputError
 from audiogen.metrics.seam import seam_at
 from audiogen.metrics.steadiness import level_drift, loudness_by_part
@@ -273,3 +275,40 @@ def test_a_picture(music: Music, tmp_path: Path) -> None:
     take = music("costs $5 and $6, " * 20, seconds=0.5, hybrid=0.1, **FEW)
     assert isinstance(take, Take)
     assert take.save_plot(tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+# ------------------------------------------------------------------------------------------- systems packed with a twin
+
+
+@pytest.fixture
+def packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name, place in tiny_nano_music.LOADER.items():
+        monkeypatch.setitem(LOADERS, name, place)
+    return tiny_nano_music.write(tmp_path / "packed", tiny_vamp(tmp_path / "vamp").parent / "nano-codec-music")
+
+
+def test_the_twin_that_a_model_comes_with_is_used(packed: Path, tmp_path: Path) -> None:
+    music = Music(packed)
+    take = music(CAPTION, seconds=2.5, hybrid=0.5, rescore=0.5, seed=3)
+    assert torch.equal(take.trace.step[0, 0, :25], torch.arange(25))
+    parts = music.stream(CAPTION, seconds=2.5, hybrid=0.5, rescore=0.5, seed=3)
+    joined = torch.cat([part.samples for part in parts], dim=-1)
+    torch.testing.assert_close(joined, take.samples, atol=1e-4, rtol=0)
+    assert torch.equal(replay(take.save(tmp_path / "out.wav")).samples, take.samples)
+    half = Music(packed, dtype="bfloat16").ensemble
+    assert half.twin is not None
+    assert (half.magnet.model.dtype, half.twin.model.dtype) == (torch.bfloat16, torch.bfloat16)
+
+
+def test_music_of_vamp_s_codec_is_vamped_by_its_codes(packed: Path, tmp_path: Path) -> None:
+    packs = tmp_path / "vamp" / "packed"
+    vamp = Vamp(packs / "nano-vamp")
+    take = Music(packed)(CAPTION, seconds=1.0)
+    assert vamp.knows(take)
+    vamped = vamp(take, "everything()")[0]
+    assert torch.equal(vamped.codes, take.codes)
+    assert torch.equal(Music(packed).inpaint(vamped, "everything()").codes, take.codes), "and back"
+    four = tiny_nano_music.write(tmp_path / "four", packs / "nano-codec-music", levels=4)
+    fewer = Music(four)(CAPTION, seconds=1.0)
+    assert not vamp.knows(fewer), "of the same codec, but in fewer levels"
+    assert len(vamp(fewer, "everything()")[0].codes) == 6

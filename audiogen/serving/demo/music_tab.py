@@ -18,6 +18,8 @@ from audiogen.serving.demo.inlets import Inlets, Sent
 
 LONGEST = 120
 """Seconds of a piece; the command line has no such limit."""
+MOST_HYBRID = 10
+"""Seconds by the twin, which takes long."""
 MOST_CHARACTERS = 500
 SAMPLE = "a cheerful jig in D major, played on a fiddle"
 
@@ -69,8 +71,8 @@ def add(music: Music, config: DemoConfig, inlets: Inlets) -> None:
             seconds = gr.Slider(1, LONGEST, 10, step=1, label="Seconds", elem_id="music-seconds")
             with gr.Row(visible=has_twin):
                 hybrid = gr.Slider(
-                    0, LONGEST, 0, step=0.5, label="Hybrid", elem_id="music-hybrid",
-                    info="First seconds that are made note by note, by the twin.",
+                    0, MOST_HYBRID, 0, step=0.5, label="Hybrid", elem_id="music-hybrid",
+                    info="First seconds that the twin makes, frame by frame.",
                 )  # fmt: skip
                 rescore = gr.Slider(
                     0, 1, 0, step=0.05, label="Rescore", elem_id="music-rescore",
@@ -84,7 +86,9 @@ def add(music: Music, config: DemoConfig, inlets: Inlets) -> None:
             )
             used = gr.Number(label="Seed that was used", interactive=False, precision=0, elem_id="music-used")
             facts = gr.Markdown(elem_id="music-facts")
-            settings = gr.File(label="Settings, for `audiogen replay`", interactive=False, elem_id="music-settings")
+            settings = gr.File(
+                label="Settings, for audiogen replay", interactive=False, height=110, elem_id="music-settings"
+            )
             buttons = [
                 (gr.Button(f"Send to {name}", elem_id=f"music-to-{name.lower()}"), inlet)
                 for name, inlet in inlets.items()
