@@ -53,30 +53,29 @@ class Order:
         Raises:
             InputError: options that exclude each other, or none that says what to make.
         """
-        changes = "--region" if regions else "--prompt" if prompt is not None else None
-        given = [
-            name for name, value in (("--file", file), ("--continue", continued), ("--inpaint", inpainted)) if value
-        ]
+        sources = {"--file": file, "--continue": continued, "--inpaint": inpainted}
+        given = [option for option, value in sources.items() if value is not None]
         if len(given) > 1:
-            raise InputError(f"expected one of --file, --continue and --inpaint, got {' and '.join(given)}.")
-        if inpainted is None:
-            if changes or keep_original:
+            raise InputError(f"expected one of {', '.join(sources)}, got {' and '.join(given)}. Leave one out.")
+        changes = {"--region": regions, "--prompt": prompt, "--keep-original": keep_original}
+        asked = [option for option, value in changes.items() if value]
+        if inpainted is not None:
+            if seconds is not None or not {"--region", "--prompt"} & {*asked}:
+                got = "--seconds too" if seconds is not None else "no more"
                 raise InputError(
-                    f"expected {changes or '--keep-original'} with a sound to change, got none. Name it: --inpaint FILE"
+                    f"expected --inpaint with a --region such as 1.5-2, or a --prompt, got {got}. Correct it."
                 )
-            if (caption is None) == (file is None):
-                got = "neither" if file is None else "both"
-                raise InputError(f'expected a caption or --file, got {got}. Try: audiogen music "a waltz" -o waltz.wav')
-            captions = tuple(read_captions(file)) if file is not None else (checked_unicode(caption or ""),)
-            length = {"seconds": SECONDS if seconds is None else seconds}
-            return cls(captions=captions, in_folder=file is not None, continued=continued, extra=length)
-        if changes is None:
-            raise InputError("expected what to make anew, got --inpaint alone. Add --region 1.5-2, or a --prompt.")
-        if seconds is not None:
-            raise InputError("expected --seconds with a caption or --continue, got it with --inpaint. Leave it out.")
-        kept = prompt_of(prompt, None, regions, loop=False)
-        extra = {"keep_original": keep_original}
-        return cls(captions=(checked_unicode(caption or ""),), inpainted=inpainted, prompt=kept, extra=extra)
+            kept = prompt_of(prompt, None, regions, loop=False)
+            extra = {"keep_original": keep_original}
+            return cls(captions=(checked_unicode(caption or ""),), inpainted=inpainted, prompt=kept, extra=extra)
+        if asked:
+            raise InputError(f"expected {asked[0]} with a sound to change, got none. Name it: --inpaint FILE")
+        if (caption is None) == (file is None):
+            got = "neither" if file is None else "both"
+            raise InputError(f'expected a caption or --file, got {got}. Try: audiogen music "a waltz" -o waltz.wav')
+        captions = (checked_unicode(caption),) if caption is not None else tuple(read_captions(str(file)))
+        length = {"seconds": SECONDS if seconds is None else seconds}
+        return cls(captions=captions, in_folder=file is not None, continued=continued, extra=length)
 
     def outputs(self, output: str) -> list[Path]:
         """A file for each caption: `output`, or 001.wav, 002.wav, ... in the folder `output`, which is made.

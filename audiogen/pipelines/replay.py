@@ -106,7 +106,7 @@ def replay(
     """
     history = read_sidecar(path)
     moved = {"name": model, "style": style, "twin": twin, "rescorer": rescorer}
-    take = None if history["input"] is None else _input(history["input"], audio)
+    take = _input(history["input"], audio)
     opened: dict[tuple[str | None, ...], Pipeline] = {}
     for number, one in enumerate(history["passes"]):
         this = _pass(one, f"{path}: passes[{number}]", begins=take is None)
@@ -150,16 +150,21 @@ def _are_names(names: Mapping[str, Any]) -> bool:
     return all(isinstance(name, str | None) for name in names.values())
 
 
-def _input(facts: Mapping[str, Any], given: Audio | str | Path | None) -> Audio | str | Path:
-    """The sound that was vamped, where it is what it was."""
+def _input(facts: Mapping[str, Any] | None, given: Audio | str | Path | None) -> Audio | str | Path | None:
+    """The sound that it was made from, where it is what it was; None: it was made from a caption alone."""
+    if facts is None:
+        if given is not None:
+            raise InputError("expected no input for what was made from a caption alone, got one. Leave it out.")
+        return None
     source = given if given is not None else facts["path"]
     if source is None:
         raise InputError(
-            "expected the sound that was vamped, got none: it was no file. Pass the same samples (replay(..., audio=))."
+            "expected the sound that it was made from, got none: that was no file. Pass the same samples: "
+            "replay(..., audio=)"
         )
     if not isinstance(source, Audio) and not Path(source).is_file():
         raise InputError(
-            f"expected the sound that was vamped in {source}, got no such file. "
+            f"expected the sound that it was made from in {source}, got no such file. "
             "Put it there again, or name its place (--input)."
         )
     found = identity.of_audio(source) if isinstance(source, Audio) else identity.of_file(Path(source))

@@ -212,6 +212,8 @@ def test_replay_is_the_same_file_bit_for_bit(music: Music, tmp_path: Path) -> No
     again = replay(path)
     assert torch.equal(again.codes, take.codes)
     assert again.save(tmp_path / "again.wav").read_bytes() == path.read_bytes()
+    with pytest.raises(InputError, match="expected no input"):
+        replay(path, audio=tune())
 
 
 def test_replay_of_what_came_of_a_file_and_of_takes(music: Music, tmp_path: Path) -> None:

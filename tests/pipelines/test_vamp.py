@@ -353,7 +353,7 @@ def test_replay_sets_the_threads(vamp: Vamp, song: Path, tmp_path: Path, caplog:
 def test_replay_of_samples_in_memory_needs_them(vamp: Vamp, tmp_path: Path) -> None:
     made = vamp(music(), "nothing()", steps=1)[0]
     path = made.save(tmp_path / "out.wav")
-    with pytest.raises(InputError, match="it was no file"):
+    with pytest.raises(InputError, match="that was no file"):
         replay(path)
     assert torch.equal(replay(path, audio=music()).samples, made.samples)
 
