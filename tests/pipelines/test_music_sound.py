@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny_nano_music
+import tiny_packed_music
 import torch
 from tiny_ensemble import FRAME_RATE, LEVELS, RATE, Folders, tiny_ensemble
 from tiny_vamp import tiny_vamp
@@ -284,9 +284,9 @@ def test_a_picture(music: Music, tmp_path: Path) -> None:
 
 @pytest.fixture
 def packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name, place in tiny_nano_music.LOADER.items():
+    for name, place in tiny_packed_music.LOADER.items():
         monkeypatch.setitem(LOADERS, name, place)
-    return tiny_nano_music.write(tmp_path / "packed", tiny_vamp(tmp_path / "vamp").parent / "nano-codec-music")
+    return tiny_packed_music.write(tmp_path / "packed", tiny_vamp(tmp_path / "vamp").parent / "nano-codec-music")
 
 
 def test_the_twin_that_a_model_comes_with_is_used(packed: Path, tmp_path: Path) -> None:
@@ -310,7 +310,7 @@ def test_music_of_vamp_s_codec_is_vamped_by_its_codes(packed: Path, tmp_path: Pa
     vamped = vamp(take, "everything()")[0]
     assert torch.equal(vamped.codes, take.codes)
     assert torch.equal(Music(packed).inpaint(vamped, "everything()").codes, take.codes), "and back"
-    four = tiny_nano_music.write(tmp_path / "four", packs / "nano-codec-music", levels=4)
+    four = tiny_packed_music.write(tmp_path / "four", packs / "nano-codec-music", levels=4)
     fewer = Music(four)(CAPTION, seconds=1.0)
     assert not vamp.knows(fewer), "of the same codec, but in fewer levels"
     assert len(vamp(fewer, "everything()")[0].codes) == 6

@@ -1,6 +1,6 @@
 """A music system as the bundled one is put together: the bundled codec's class, a text encoder of its own, its twin.
 
-`model_type` "tiny-nano-music" of a folder's config.json loads it, once LOADERS knows this module.
+`model_type` "tiny-packed-music" of a folder's config.json loads it, once LOADERS knows this module.
 """
 
 import json
@@ -16,7 +16,7 @@ from audiogen.conditioning.encoder import TextStates
 from audiogen.models.magnet import Magnet, MagnetConfig
 from audiogen.models.musicgen import MusicGen, MusicGenConfig
 
-LOADER = {"tiny-nano-music": "tiny_nano_music:load"}
+LOADER = {"tiny-packed-music": "tiny_packed_music:load"}
 WIDTH = 8
 
 
@@ -39,7 +39,7 @@ class LetterEncoder(nn.Module):
 def write(folder: Path, codec: Path, levels: int = 6) -> Path:
     """The folder of a system that uses so many levels of the codec in the folder `codec`."""
     folder.mkdir(parents=True)
-    config = {"model_type": "tiny-nano-music", "levels": levels, "codec": str(codec)}
+    config = {"model_type": "tiny-packed-music", "levels": levels, "codec": str(codec)}
     (folder / "config.json").write_text(json.dumps(config))
     return folder
 
