@@ -3,6 +3,7 @@
 `import audiogen` is light: a name is imported when it is first used.
 
     audiogen.TTS()          text in, speech out
+    audiogen.Music()        a caption in, music out
     audiogen.Vamp()         music in, variations of it out, each a Take
     audiogen.Audio          samples with their sample rate
     audiogen.load(name)     a model from its name or directory
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from audiogen.codecs import load_codec
     from audiogen.codecs.base import Codec
     from audiogen.errors import InputError
+    from audiogen.pipelines.music import Music
     from audiogen.pipelines.take import Take
     from audiogen.pipelines.tts import TTS
     from audiogen.pipelines.vamp import Vamp
@@ -31,6 +33,7 @@ _HOME = {
     "Codec": "audiogen.codecs.base",
     "InputError": "audiogen.errors",
     "ModelInfo": "audiogen.checkpoints.catalogue",
+    "Music": "audiogen.pipelines.music",
     "TTS": "audiogen.pipelines.tts",
     "Take": "audiogen.pipelines.take",
     "Vamp": "audiogen.pipelines.vamp",
@@ -46,6 +49,7 @@ __all__ = [
     "Codec",
     "InputError",
     "ModelInfo",
+    "Music",
     "Take",
     "Vamp",
     "__version__",

@@ -13,6 +13,8 @@ import typer
 from audiogen import __version__
 from audiogen.console import print_facts, print_json, print_table, print_takes, progress
 from audiogen.errors import InputError
+from audiogen.music_command import music
+from audiogen.options import AsJson, Device, Dtype
 
 app = typer.Typer(
     help="Speech, music and sound by masked generation.",
@@ -30,8 +32,6 @@ app.add_typer(finetune_app, name="finetune")
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
-Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 CodecName = Annotated[str, typer.Option(help="Name or folder of a codec; see `audiogen models`.")]
 Weights = Annotated[str | None, typer.Option(help="File or folder with a codec's official weights.")]
 Levels = Annotated[int | None, typer.Option(min=1, help="Use only the first levels: a lower bitrate.")]
@@ -171,14 +171,15 @@ def vamp(
     style: Annotated[str | None, typer.Option(help="Style file of `audiogen finetune vamp`.")] = None,
     model: Annotated[str, typer.Option(help="Name or folder; see `audiogen models`.")] = "nano-vamp",
     device: Device = "cpu",
-    dtype: Annotated[str, typer.Option(help="float32, or bfloat16: big models are several times as fast.")] = "float32",
+    dtype: Dtype = "float32",
     as_json: AsJson = False,
 ) -> None:
     """Make variations of a loop or a song; fill a region; close a loop."""
-    from audiogen.pipelines import vamp_files
+    from audiogen.pipelines import take_files
 
-    wanted = vamp_files.prompt_of(prompt, preset, region or [], loop)
-    vamp_files.check_targets(output, plot, variations, bpm_in_name)
+    wanted = take_files.prompt_of(prompt, preset, region or [], loop)
+    outputs = take_files.names(output, variations)
+    take_files.check_targets(outputs, plot, bpm_in_name)
     from audiogen.pipelines.vamp import Vamp
 
     with progress() as report:
@@ -189,27 +190,33 @@ def vamp(
             confidence_temperature=confidence_temperature, greedy_steps=greedy_steps,
             on_step=lambda done, planned: report("vamping", done / planned),
         )  # fmt: skip
-    print_takes(vamp_files.write(takes, output, plot, bpm_in_name), as_json)
+    print_takes(take_files.write(takes, outputs, plot, bpm_in_name), as_json)
+
+
+app.command()(music)
 
 
 @app.command()
 def replay(
-    source: Annotated[str, typer.Argument(help="Sound file that `audiogen vamp` wrote, or its .json.")],
+    source: Annotated[str, typer.Argument(help="Sound file that `audiogen vamp` or `music` wrote, or its .json.")],
     output: Annotated[str, typer.Option("--output", "-o", help="Sound file to write.")] = ...,  # type: ignore[assignment]
     input_file: Annotated[str | None, typer.Option("--input", help="The input, if it lies elsewhere now.")] = None,
     model: Annotated[str | None, typer.Option(help="The model, if it lies elsewhere now.")] = None,
     style: Annotated[str | None, typer.Option(help="The style, if it lies elsewhere now.")] = None,
+    twin: Annotated[str | None, typer.Option(help="The twin, if it lies elsewhere now.")] = None,
+    rescorer: Annotated[str | None, typer.Option(help="The rescorer, if it lies elsewhere now.")] = None,
     device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
-    """Make a vamp again from the settings beside it: on the same machine the same file, bit for bit."""
-    from audiogen.pipelines import vamp_files
+    """Make a sound again from the settings beside it: on the same machine the same file, bit for bit."""
+    from audiogen.pipelines import take_files
 
-    vamp_files.check_targets(output, None, 1, False)
+    outputs = take_files.names(output, 1)
+    take_files.check_targets(outputs)
     from audiogen.pipelines.replay import replay
 
-    take = replay(source, audio=input_file, model=model, style=style, device=device)
-    print_takes(vamp_files.write([take], output, None), as_json)
+    take = replay(source, audio=input_file, model=model, style=style, twin=twin, rescorer=rescorer, device=device)
+    print_takes(take_files.write([take], outputs), as_json)
 
 
 @app.command()
@@ -218,11 +225,17 @@ def demo(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets in the whole network.")] = "127.0.0.1",
     model: Annotated[str, typer.Option(help="Model that vamps: name or folder; see `audiogen models`.")] = "nano-vamp",
     style: Annotated[str | None, typer.Option(help="Style file of `audiogen finetune vamp`.")] = None,
+    music: Annotated[
+        str, typer.Option(help="Model that composes: name or folder; see `audiogen models`.")
+    ] = "nano-music",
+    twin: Annotated[
+        str | None, typer.Option(help="Its autoregressive twin, if not the one that comes with it.")
+    ] = None,
     voice: Annotated[str, typer.Option(help="Voice that speaks: name or folder; see `audiogen models`.")] = "nano-tts",
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
     device: Device = "cpu",
 ) -> None:
-    """Open a page in the browser: vamp loops, and speak."""
+    """Open a page in the browser: vamp loops, make music from captions, and speak."""
     from audiogen.extras import need
 
     need("gradio", "demo")
@@ -233,7 +246,9 @@ def demo(
         typer.echo(f"audiogen: the demo is at {url} (Ctrl-C ends it)", err=True)
 
     serve(
-        lambda folder: DemoConfig(folder=folder, model=model, style=style, voice=voice, device=device),
+        lambda folder: DemoConfig(
+            folder=folder, model=model, style=style, music=music, twin=twin, voice=voice, device=device
+        ),
         host=host, port=port, browser=browser, ready=ready,
     )  # fmt: skip
 

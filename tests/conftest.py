@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from command import Run, runner
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -17,6 +18,12 @@ torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 def fixtures() -> Path:
     """tests/fixtures."""
     return Path(__file__).parent / "fixtures"
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
+    """`run("tts", "It speaks.", ...)` is the command line, in this process."""
+    return runner(monkeypatch, capfdbinary)
 
 
 @pytest.fixture(autouse=True)

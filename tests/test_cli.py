@@ -4,65 +4,23 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from command import check_error
 from tiny_voice import pack_tiny
 
-from audiogen import cli
 from audiogen.audio import Audio
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
 
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: bytes
-    err: str
-
-    @property
-    def json(self):
-        return json.loads(self.out)
-
-
-Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def run(monkeypatch, capfdbinary) -> Run:
-    """Runs the command in this process; `stdin` is what it can read."""
-
-    def run(*args: object, stdin: bytes = b"") -> Ran:
-        monkeypatch.setattr(sys, "argv", ["audiogen", *map(str, args)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        out, err = capfdbinary.readouterr()
-        return Ran(int(stopped.value.code or 0), out, err.decode())
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def voice(tmp_path_factory) -> Path:
     return pack_tiny(tmp_path_factory.mktemp("voice"))
-
-
-def check_error(ran: Ran, *parts: str) -> None:
-    """One line that says what was wrong; nothing on standard output."""
-    assert ran.code == 2, ran.err
-    assert ran.err.startswith("audiogen: ")
-    assert ran.err.count("\n") == 1, ran.err
-    assert "Traceback" not in ran.err
-    assert ran.out == b""
-    for part in parts:
-        assert part in ran.err
 
 
 # ---------------------------------------------------------------------------------------------------------------- light

@@ -1,52 +1,19 @@
 """`audiogen vamp` and `audiogen replay`: what they make and print, and that wrong input is one line and exit code 2."""
 
-import io
 import json
 import math
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from command import check_error
 from tiny_vamp import tiny_vamp
 
-from audiogen import cli
 from audiogen.audio import Audio
 
 RATE = 16_000
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: bytes
-    err: str
-
-    @property
-    def json(self):
-        return json.loads(self.out)
-
-
-Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def run(monkeypatch, capfdbinary) -> Run:
-    """Runs the command in this process."""
-
-    def run(*args: object) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["audiogen", *map(str, args)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        out, err = capfdbinary.readouterr()
-        return Ran(int(stopped.value.code or 0), out, err.decode())
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -60,17 +27,6 @@ def loop(tmp_path_factory) -> Path:
     time = torch.arange(2 * RATE) / RATE
     sound = 0.3 * torch.sin(2 * math.pi * 220 * time) * torch.exp(-15 * (time % 0.5))
     return Audio(torch.stack([sound, 0.5 * sound]), RATE).save(tmp_path_factory.mktemp("loop") / "loop.wav")
-
-
-def check_error(ran: Ran, *parts: str) -> None:
-    """One line that says what was wrong; nothing on standard output."""
-    assert ran.code == 2, ran.err
-    assert ran.err.startswith("audiogen: ")
-    assert ran.err.count("\n") == 1, ran.err
-    assert "Traceback" not in ran.err
-    assert ran.out == b""
-    for part in parts:
-        assert part in ran.err
 
 
 def test_help_says_what_can_be_asked(run):
@@ -221,7 +177,7 @@ def test_wrong_requests(run, model, loop, tmp_path, monkeypatch, options, told):
 
 def test_wrong_replays(run, model, loop, tmp_path):
     out = tmp_path / "again.wav"
-    check_error(run("replay", loop, "-o", out), "expected the settings of a vamp", "keep both together")
+    check_error(run("replay", loop, "-o", out), "expected the settings of a take", "keep both together")
     check_error(run("replay", tmp_path / "none.wav", "-o", out), "none.wav.json")
     assert run("vamp", loop, "-o", tmp_path / "out.wav", "--model", model, "--steps", 1).code == 0
     check_error(run("replay", tmp_path / "out.wav", "-o", out, "--input", tmp_path / "out.wav"), "got another sound")

@@ -18,7 +18,8 @@ import audiogen
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 FLOORS = (
-    ("cli", "console", "__main__"),
+    ("cli", "__main__"),
+    ("music_command", "console", "options"),
     ("serving",),
     ("pipelines",),
     ("streaming",),

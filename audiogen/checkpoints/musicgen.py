@@ -22,6 +22,7 @@ from audiogen.codecs import Codec
 from audiogen.codecs.encodec import Encodec
 from audiogen.codecs.encodec_weights import read as read_codec
 from audiogen.codecs.encodec_weights import transformers_config, with_levels
+from audiogen.conditioning.encoder import TextEncoder
 from audiogen.conditioning.t5 import TOKENIZER_FILE, T5Text
 from audiogen.decoding import Condition, Plan, Sampling
 from audiogen.errors import InputError
@@ -108,7 +109,7 @@ class MusicSystem:
     model: Magnet | MusicGen
     codec: Codec
     """With as many levels in use as `model` has."""
-    text: T5Text
+    text: TextEncoder
     decoding: MagnetDecoding | MusicGenDecoding
     """The settings it was published with."""
     duration: float
@@ -135,19 +136,27 @@ class MusicSystem:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MagnetSystem(MusicSystem):
-    """A MAGNeT with all that it needs."""
-
-    model: Magnet
-    decoding: MagnetDecoding
-
-
-@dataclass(frozen=True, kw_only=True)
 class MusicGenSystem(MusicSystem):
     """A MusicGen with all that it needs."""
 
     model: MusicGen
     decoding: MusicGenDecoding
+
+
+@dataclass(frozen=True, kw_only=True)
+class MagnetSystem(MusicSystem):
+    """A MAGNeT with all that it needs."""
+
+    model: Magnet
+    decoding: MagnetDecoding
+    twin: MusicGenSystem | None = None
+    """The autoregressive model of the same codes that came with it."""
+
+    def to(self, device: str, dtype: torch.dtype = torch.float32) -> Self:
+        """As in `MusicSystem`; the twin goes with it."""
+        if self.twin is not None:
+            self.twin.to(device, dtype)
+        return super().to(device, dtype)
 
 
 def load_music(folder: str | Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> MusicSystem:

@@ -8,12 +8,13 @@ Shapes: B batch, L tokens of the longest text, E width of T5.
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from audiogen.codecs.weights import local_repository, read_config
+from audiogen.conditioning.encoder import TextStates
 from audiogen.errors import InputError
 from audiogen.extras import need
 
@@ -26,15 +27,6 @@ FILES = ("config.json", "model.safetensors", TOKENIZER_FILE)
 """What a T5 needs of its repository."""
 PAD = 0
 """Token that fills up the shorter texts of a batch."""
-
-
-class TextStates(NamedTuple):
-    """What a text conditioner makes of B texts; `model.condition(*states)` takes it."""
-
-    states: Tensor
-    """[B, L, E], zero where the mask is False."""
-    mask: Tensor
-    """[B, L] bool, True on tokens; False on padding and everywhere in an empty text."""
 
 
 def drop_words(texts: Sequence[str | None], probability: float, generator: random.Random) -> list[str]:
@@ -123,6 +115,10 @@ class T5Text:
         ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PAD)
         lengths = torch.tensor([len(row) if text else 0 for row, text in zip(rows, whole, strict=True)])
         return ids, torch.arange(ids.shape[1]) < lengths[:, None]
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The encoder's weights."""
+        return self.encoder.state_dict()
 
     @torch.no_grad()
     def __call__(self, texts: Sequence[str | None]) -> TextStates:

@@ -36,15 +36,32 @@ def best_of(
     Raises:
         InputError: a count below 1, or a scorer that does not return one number per candidate.
     """
+    rows = torch.arange(len(seeds)).repeat_interleave(count)
+    codes = make(rows, [one for seed in seeds for one in candidate_seeds(seed, count)])
+    best = choose(score(codes, rows), len(seeds), count)
+    return codes.view(-1, count, *codes.shape[1:])[torch.arange(len(best)), best]
+
+
+def candidate_seeds(seed: int, count: int) -> list[int]:
+    """The seeds of an item's candidates, its own first.
+
+    Raises:
+        InputError: a count below 1.
+    """
     if count < 1:
         raise InputError(f"best_of: expected 1 candidate or more, got {count}.")
-    rows = torch.arange(len(seeds)).repeat_interleave(count)
-    codes = make(rows, [seed + CANDIDATE_STRIDE * number for seed in seeds for number in range(count)])
-    scores = score(codes, rows)
-    if scores.shape != rows.shape or scores.isnan().any():
+    return [seed + CANDIDATE_STRIDE * number for number in range(count)]
+
+
+def choose(scores: Tensor, items: int, count: int) -> Tensor:
+    """Scores [N] of `count` candidates for each of `items` -> [B], the number of the best; of equal ones the first.
+
+    Raises:
+        InputError: not one number per candidate.
+    """
+    if scores.shape != (items * count,) or scores.isnan().any():
         raise InputError(
-            f"best_of: expected a score for each of {len(rows)} candidates, got {list(scores.shape)}"
+            f"best_of: expected a score for each of {items * count} candidates, got {list(scores.shape)}"
             f"{' with NaN' if scores.isnan().any() else ''}. Change the scorer."
         )
-    best = scores.view(-1, count).argmax(dim=1)
-    return codes.view(-1, count, *codes.shape[1:])[torch.arange(len(best)), best]
+    return scores.view(items, count).argmax(dim=1)

@@ -91,3 +91,10 @@ class MaskedRescorer(_Reading):
             return self.model.head(self.model.hidden(draft.seen, condition, draft.stage, draft.time), draft.stage)
 
         return self.probability(logits_of, prepared, draft.filled[:, draft.stage.levels])
+
+
+@torch.no_grad()
+def log_likelihood(model: CausalModel, codes: Tensor, condition: Condition) -> Tensor:
+    """Mean log-probability [B] of the codes [B, K, T], each given those before it: a score of whole candidates."""
+    log_probability = model.logits(codes, condition).float().log_softmax(dim=-1)
+    return log_probability.gather(-1, codes[..., None])[..., 0].mean(dim=(1, 2))

@@ -1,5 +1,6 @@
 """Pictures of sound: waveforms, mel spectrograms and decoding traces in one PNG, drawn without a display."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 RANGE_DB = 80
 """What is this far below the loudest point of all sounds is drawn black."""
+
+MOST_TITLE = 90
+"""Characters of a title that have room above a picture."""
 
 KEPT, GENERATED = "#31446b", "#4fd1c5"
 """Colours of cells; none of the second is in the colours of a spectrogram."""
@@ -59,10 +63,11 @@ def save_speech(path: str | Path, audio: Audio, trace: Trace) -> Path:
     return _save(figure, path)
 
 
-def save_vamp(path: str | Path, audio: Audio, trace: Trace) -> Path:
+def save_take(path: str | Path, audio: Audio, trace: Trace, title: str) -> Path:
     """Mel spectrogram, and under it on the same axis the grid: kept cells white, others by the pass that fixed them.
 
     Args:
+        title: what it is; a long one is cut.
         trace: [1, K, T]; the frames are spread over the whole length of `audio`.
     Raises:
         InputError: `path` is no .png or cannot be written, or matplotlib is not installed.
@@ -72,7 +77,8 @@ def save_vamp(path: str | Path, audio: Audio, trace: Trace) -> Path:
     mel = log_mel(audio)
     _draw_mel(spectrum, audio, mel, float(mel.max()))
     kept = float((trace.step < 0).float().mean())
-    spectrum.set(title=f"vamp ({audio.sample_rate} Hz)", xlabel="")
+    shown = textwrap.shorten(title, MOST_TITLE, placeholder=" …").replace("$", r"\$")  # dollars would begin a formula
+    spectrum.set(title=f"{shown} ({audio.sample_rate} Hz)", xlabel="")
     levels = trace.step.shape[1]
     _draw_trace(grid, trace, [f"level {level}" for level in range(levels)], (0, audio.duration, levels - 0.5, -0.5))
     grid.set(title=f"{kept:.0%} of the codes kept (white)", xlabel="seconds")

@@ -1,4 +1,4 @@
-"""How well a loop closes: the change of sound where its end meets its start, against the changes inside it."""
+"""How well a loop closes, or two parts meet: the change of sound there, against the changes elsewhere in it."""
 
 import torch
 
@@ -34,3 +34,9 @@ def seam(audio: Audio) -> float:
     change = torch.maximum(step[half:], step[:-half])  # change[i] is that at frame i + half
     inside = change[half : len(change) - 2 * half]  # without the windows that reach over the ends
     return float(change[middle - half] / inside.median().clamp_min(QUIET))
+
+
+def seam_at(audio: Audio, second: float) -> float:
+    """As `seam`, of the place at `second` inside a sound: where two windows meet, for instance."""
+    place = round(second * audio.sample_rate)
+    return seam(Audio(audio.samples.roll(-place, dims=-1), audio.sample_rate))

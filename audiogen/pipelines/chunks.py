@@ -3,10 +3,19 @@
 Shapes: T frames of the grid.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+ROUNDING = 1e-6
+"""Frames, as in `audiogen.prompts.grid`: 0.58 s at 50 Hz are 29."""
+
+
+def frames_in(seconds: float, frame_rate: float) -> int:
+    """Frames that the first `seconds` touch."""
+    return math.ceil(seconds * frame_rate - ROUNDING)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ Shapes: B items, R rounds, K levels, T frames, W frames of a window.
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,18 +16,13 @@ from torch import Tensor
 from audiogen.checkpoints.vampnet import VampSystem
 from audiogen.decoding import ItemNoise, Noise, Plan, Step, Trace, decode
 from audiogen.models.vampnet import VampNet
+from audiogen.pipelines.batches import OnStep, Progress, batches, items_at_once
 from audiogen.pipelines.chunks import Window, windows
 
 COARSE_SECONDS, FINE_SECONDS = 10.0, 3.0
 """What the models were trained on, and see at a time."""
 COARSE_CONTEXT, FINE_CONTEXT = 2.0, 0.5
 """Seconds of what is there already that a window begins with."""
-CPU_NUMBERS, GPU_BATCH = 2**20, 64
-"""What is decoded together: on a CPU as many items as give so many numbers per layer (10 s in the published model have
-0.7 million), since more fall out of its caches and take longer than one by one; on a GPU so many items."""
-
-OnStep = Callable[[int, int], None]
-"""Told after every pass: passes done, passes planned. Windows that are finished early leave numbers out."""
 
 
 @dataclass(frozen=True)
@@ -109,35 +104,22 @@ class Filler:
         self.device = system.device
         self.circular = circular
         self.on_step = on_step
-        self._done = self._planned = 0
+        self._progress = Progress(0, None)
 
     def __call__(self, items: Sequence[Item]) -> list[Filled]:
         """Generate the masked cells of every item; all others come back as they are.
 
         Items with the same windows are decoded together. What becomes of one does not depend on the others.
         """
-        groups: dict[tuple[_Sweep, ...], list[int]] = {}
-        for index, item in enumerate(items):
-            groups.setdefault(self._sweeps(item), []).append(index)
-        most = self._items_at_once()
-        batches = [
-            (sweeps, group[first : first + most])
-            for sweeps, group in groups.items()
-            for first in range(0, len(group), most)
-        ]
-        self._done = 0
-        self._planned = sum(
-            len(sweep.windows) * self.parts[sweep.part].steps for sweeps, _ in batches for sweep in sweeps
-        )
+        sweeps = [self._sweeps(item) for item in items]
+        numbers = max(part.size * part.model.config.dim for part in self.parts.values())
+        together = batches(sweeps, items_at_once(self.device, numbers))
+        passes = [len(sweep.windows) * self.parts[sweep.part].steps for group in together for sweep in sweeps[group[0]]]
+        self._progress = Progress(sum(passes), self.on_step)
         filled: dict[int, Filled] = {}
-        for sweeps, indices in batches:
-            filled |= zip(indices, self._fill([items[index] for index in indices], sweeps), strict=True)
-        return [filled[index] for index in range(len(items))]
-
-    def _items_at_once(self) -> int:
-        if self.device.type != "cpu":
-            return GPU_BATCH
-        return max(1, CPU_NUMBERS // max(part.size * part.model.config.dim for part in self.parts.values()))
+        for group in together:
+            filled |= zip(group, self._fill([items[place] for place in group], sweeps[group[0]]), strict=True)
+        return [filled[place] for place in range(len(items))]
 
     def _sweeps(self, item: Item) -> tuple[_Sweep, ...]:
         rounds = [_Sweep("coarse", index, self._windows("coarse", mask)) for index, mask in enumerate(item.rounds)]
@@ -173,24 +155,18 @@ class Filler:
         found = Trace.like(window)
         whole = len(frames) == codes.shape[-1]
         condition = part.model.condition(len(codes), circular=self.circular and whole)
-        before = self._done
+        before = self._progress.done
 
         def record(step: Step) -> None:
             found.record(step)
-            self._tell(before + step.number + 1)
+            self._progress.tell(before + step.number + 1)
 
         codes[:, seen, frames] = decode(part.model, window, mask, condition, part.plan, noise, record)
         left[:, seen, frames] = False
         fixed = found.step >= 0
         trace.step[:, seen, frames] = torch.where(fixed, found.step + part.first_pass, trace.step[:, seen, frames])
         trace.confidence[:, seen, frames] = torch.where(fixed, found.confidence, trace.confidence[:, seen, frames])
-        self._tell(before + part.steps)
-
-    def _tell(self, done: int) -> None:
-        if done > self._done:
-            self._done = done
-            if self.on_step is not None:
-                self.on_step(done, self._planned)
+        self._progress.tell(before + part.steps)
 
 
 def unrelated(seed: int, purpose: str) -> int:

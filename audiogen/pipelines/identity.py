@@ -1,12 +1,15 @@
-"""What a thing is, as a SHA-256: an input file, samples in memory, the numbers of a model."""
+"""What a result depends on, for its sidecar: inputs and models by SHA-256 and name, the machine by its arithmetic."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
-from torch import nn
 
+from audiogen import __version__
 from audiogen.audio import Audio
+from audiogen.checkpoints import models
 
 _BLOCK = 2**22
 """Samples at a time."""
@@ -26,7 +29,15 @@ def of_audio(audio: Audio) -> str:
     return digest.hexdigest()
 
 
-def of_modules(*modules: nn.Module, note: str = "") -> str:
+class Numbers(Protocol):
+    """A network, or what is like one in this."""
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """Its tensors by name."""
+        ...
+
+
+def of_modules(*modules: Numbers, note: str = "") -> str:
     """Of every number in networks, and of what else makes them what they are."""
     digest = hashlib.sha256(note.encode())
     for module in modules:
@@ -34,3 +45,20 @@ def of_modules(*modules: nn.Module, note: str = "") -> str:
             digest.update(f"{name} {list(tensor.shape)} {tensor.dtype}".encode())
             digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def of_machine(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
+    """What the last bit of a result depends on besides its settings."""
+    return {
+        "audiogen": __version__,
+        "torch": torch.__version__,
+        "device": str(device),
+        "dtype": str(dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def lasting(name: str | Path) -> str:
+    """A model's name, or its file or folder so that it is found from everywhere."""
+    known = str(name) in models() or not Path(name).exists()
+    return str(name) if known else str(Path(name).resolve())

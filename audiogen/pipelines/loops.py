@@ -116,10 +116,10 @@ def _write_samples(audio: Audio, file: BinaryIO, path: Path) -> None:
 
 
 def _write_sidecar(take: "Take", path: Path) -> None:
-    """Settings as JSON; the input's place is written relative to the sidecar's folder, so that both can be moved."""
-    source = dict(take.settings["input"])
-    if source["path"] is not None:
-        source["path"] = Path(os.path.relpath(source["path"], path.resolve().parent)).as_posix()
+    """Settings as JSON; the input's place, if any, is written relative to the folder, so that both can be moved."""
+    source = take.settings["input"]
+    if source is not None and source["path"] is not None:
+        source = {**source, "path": Path(os.path.relpath(source["path"], path.resolve().parent)).as_posix()}
     content = {"format": FORMAT, "input": source, "passes": take.settings["passes"], "result": take.facts}
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -137,17 +137,19 @@ def read_sidecar(path: str | Path) -> dict[str, Any]:
         content = json.loads(sidecar.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(
-            f"expected the settings of a vamp in {sidecar}, got: {error.strerror}. "
-            "`audiogen vamp` writes them beside the sound: keep both together."
+            f"expected the settings of a take in {sidecar}, got: {error.strerror}. "
+            "`audiogen vamp` and `audiogen music` write them beside the sound: keep both together."
         ) from error
     except ValueError as error:
         raise InputError(f"expected JSON in {sidecar}, got: {error}. Copy the file again.") from error
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
         raise InputError(
-            f"expected the settings of a vamp ({FORMAT}) in {sidecar}, got something else. Name the file that "
-            "`audiogen vamp` wrote."
+            f"expected the settings of a take ({FORMAT}) in {sidecar}, got something else. Name the file that "
+            "`audiogen vamp` or `audiogen music` wrote."
         )
     match content:
+        case {"input": None, "passes": [_, *_], "result": {"sha256": str()}}:
+            return content
         case {"input": {"path": str() | None, "sha256": str()}, "passes": [_, *_], "result": {"sha256": str()}}:
             if content["input"]["path"] is not None:
                 content["input"]["path"] = str((sidecar.parent / content["input"]["path"]).resolve())

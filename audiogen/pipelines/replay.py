@@ -5,22 +5,82 @@ Bit for bit where the arithmetic is the same: the same machine, version of torch
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from audiogen.audio import Audio
-from audiogen.errors import InputError
+from audiogen.errors import InputError, nearest
 from audiogen.pipelines import identity
 from audiogen.pipelines.loops import read_sidecar
+from audiogen.pipelines.music import Music
+from audiogen.pipelines.music_settings import MusicSettings
 from audiogen.pipelines.take import Take, VampSettings
-from audiogen.pipelines.vamp import Vamp, made_with
+from audiogen.pipelines.vamp import Vamp
 from audiogen.plain import from_plain
 
 logger = logging.getLogger(__name__)
+
+
+class Pipeline(Protocol):
+    """What makes Takes."""
+
+    @property
+    def identity(self) -> Mapping[str, str | None]:
+        """Names and SHA-256 of its models."""
+        ...
+
+    @property
+    def made_with(self) -> Mapping[str, Any]:
+        """The machine, as `identity.of_machine` has it."""
+        ...
+
+    def run(self, audio: Any, settings: Any) -> Sequence[Take]:
+        """All results of a request."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Kind:
+    open: Callable[[Mapping[str, Any], str, str], Pipeline]
+    """Names of its models, device and dtype -> the pipeline."""
+    settings: type
+    parts: tuple[str, ...]
+    """What else than the model its sidecar names."""
+    begins: bool
+    """Whether it makes something of nothing."""
+
+
+def _vamp(names: Mapping[str, Any], device: str, dtype: str) -> Pipeline:
+    return Vamp(names["name"], device, names["style"], dtype)
+
+
+def _music(names: Mapping[str, Any], device: str, dtype: str) -> Pipeline:
+    return Music(names["name"], names["twin"], names["rescorer"], device, dtype)
+
+
+KINDS = {
+    "vamp": _Kind(_vamp, VampSettings, ("style",), begins=False),
+    "music": _Kind(_music, MusicSettings, ("twin", "rescorer"), begins=True),
+}
+"""What a pass may have been made by."""
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """An entry of a sidecar, checked."""
+
+    kind: str
+    settings: Any
+    variation: int
+    names: Mapping[str, str | None]
+    """Of the model ("name") and of what else is named beside it."""
+    sha256: str
+    made_with: Mapping[str, Any]
 
 
 def replay(
@@ -29,6 +89,8 @@ def replay(
     audio: Audio | str | Path | None = None,
     model: str | Path | None = None,
     style: str | Path | None = None,
+    twin: str | Path | None = None,
+    rescorer: str | Path | None = None,
     device: str = "cpu",
 ) -> Take:
     """Make the Take of `path` again.
@@ -37,54 +99,72 @@ def replay(
         path: its sound, with the sidecar beside it, or its sidecar.
         audio: the input, where it is no longer in its place, or never was a file.
         model: the model, where it is no longer known by its name, or lies elsewhere.
-        style: the style, where it lies elsewhere.
+        style, twin, rescorer: where they lie elsewhere.
         device: where to compute.
     Raises:
         InputError: the sidecar, the input or the model is missing or has changed; the message says which.
     """
     history = read_sidecar(path)
-    take: Audio | str | Path = _input(history["input"], audio)
-    vamps: dict[tuple[str, str | None, str], Vamp] = {}
+    moved = {"name": model, "style": style, "twin": twin, "rescorer": rescorer}
+    take = _input(history["input"], audio)
+    opened: dict[tuple[str | None, ...], Pipeline] = {}
     for number, one in enumerate(history["passes"]):
-        settings, variation, wanted, made = _pass(one, f"{path}: passes[{number}]")
-        name = str(model or wanted["name"]), wanted["style"] and str(style or wanted["style"]), made["dtype"]
-        if name not in vamps:
-            vamps[name] = Vamp(name[0], device, *name[1:])
-        _check_model(vamps[name], wanted)
-        _tell_machine(vamps[name], made)
-        with _threads(made["threads"]):
-            take = vamps[name].run(take, settings)[variation]
+        this = _pass(one, f"{path}: passes[{number}]", begins=take is None)
+        names = {part: known and str(moved[part] or known) for part, known in this.names.items()}
+        key = this.kind, *names.values(), this.made_with["dtype"]
+        if key not in opened:
+            opened[key] = KINDS[this.kind].open(names, device, this.made_with["dtype"])
+        _check_model(opened[key], this)
+        _tell_machine(opened[key], this.made_with)
+        with _threads(this.made_with["threads"]):
+            take = opened[key].run(take, this.settings)[this.variation]
     assert isinstance(take, Take)  # there is at least one pass
     if identity.of_audio(take) != history["result"]["sha256"]:
         logger.warning("%s: the result is not the same to the last bit: the arithmetic of this machine differs", path)
     return take
 
 
-def _pass(one: Any, where: str) -> tuple[VampSettings, int, Mapping[str, Any], Mapping[str, Any]]:
-    """Settings, variation, model and machine of an entry of the sidecar, checked."""
+def _pass(one: Any, where: str, begins: bool) -> _Pass:
+    """An entry of the sidecar, checked; `begins`: there is no sound before it."""
     match one:
         case {
             "settings": Mapping() as settings,
             "variation": int(variation),
-            "model": {"name": str(), "style": str() | None, "sha256": str()} as model,
+            "model": {"name": str(), "sha256": str(sha256)} as model,
             "made_with": {"threads": int(threads), "dtype": str()} as made,
         } if threads > 0:
-            request = from_plain(VampSettings, settings, f"{where}: settings")
-            if 0 <= variation < request.variations:
-                return request, variation, model, made
+            name = str(one.get("pipeline", "vamp"))  # files that are older than `Music` do not say it
+            if name not in KINDS:
+                raise InputError(
+                    f"{where}: expected a known pipeline, got {name!r}. The nearest: {nearest(name, KINDS)}."
+                )
+            kind = KINDS[name]
+            request: Any = from_plain(kind.settings, settings, f"{where}: settings")
+            names = {part: model.get(part) for part in ("name", *kind.parts)}
+            if 0 <= variation < getattr(request, "variations", 1) and kind.begins >= begins and _are_names(names):
+                return _Pass(name, request, variation, names, sha256, made)
     raise InputError(f"{where}: expected settings, variation, model and made_with, got something else. Copy it again.")
 
 
-def _input(facts: Mapping[str, Any], given: Audio | str | Path | None) -> Audio | str | Path:
-    """The sound that was vamped, where it is what it was."""
+def _are_names(names: Mapping[str, Any]) -> bool:
+    return all(isinstance(name, str | None) for name in names.values())
+
+
+def _input(facts: Mapping[str, Any] | None, given: Audio | str | Path | None) -> Audio | str | Path | None:
+    """The sound that it was made from, where it is what it was; None: it was made from a caption alone."""
+    if facts is None:
+        if given is not None:
+            raise InputError("expected no input for what was made from a caption alone, got one. Leave it out.")
+        return None
     source = given if given is not None else facts["path"]
     if source is None:
         raise InputError(
-            "expected the sound that was vamped, got none: it was no file. Pass the same samples (replay(..., audio=))."
+            "expected the sound that it was made from, got none: that was no file. Pass the same samples: "
+            "replay(..., audio=)"
         )
     if not isinstance(source, Audio) and not Path(source).is_file():
         raise InputError(
-            f"expected the sound that was vamped in {source}, got no such file. "
+            f"expected the sound that it was made from in {source}, got no such file. "
             "Put it there again, or name its place (--input)."
         )
     found = identity.of_audio(source) if isinstance(source, Audio) else identity.of_file(Path(source))
@@ -96,21 +176,21 @@ def _input(facts: Mapping[str, Any], given: Audio | str | Path | None) -> Audio 
     return source
 
 
-def _check_model(vamp: Vamp, wanted: Mapping[str, Any]) -> None:
-    if vamp.identity["sha256"] != wanted["sha256"]:
-        style = f" with the style {wanted['style']}" if wanted["style"] else ""
+def _check_model(pipeline: Pipeline, wanted: _Pass) -> None:
+    found = str(pipeline.identity["sha256"])
+    if found != wanted.sha256:
+        named = [f"{part} {name}" for part, name in wanted.names.items() if name and part != "name"]
         raise InputError(
-            f"expected the model {wanted['name']}{style} as it was (SHA-256 {wanted['sha256'][:12]}...), got another "
-            f"one ({str(vamp.identity['sha256'])[:12]}...). Install the version that made this file, or name the model "
-            "with --model."
+            f"expected the model {' with the '.join([str(wanted.names['name']), *named])} as it was (SHA-256 "
+            f"{wanted.sha256[:12]}...), got another one ({found[:12]}...). Install the version that made this file, or "
+            "name the model with --model."
         )
 
 
-def _tell_machine(vamp: Vamp, made: Mapping[str, Any]) -> None:
-    here = made_with(vamp.system.device, next(vamp.system.coarse.parameters()).dtype)
+def _tell_machine(pipeline: Pipeline, made: Mapping[str, Any]) -> None:
     different = [
         f"{name} {made.get(name)}, not {value}"
-        for name, value in here.items()
+        for name, value in pipeline.made_with.items()
         if name != "threads" and made.get(name) != value
     ]
     if different:

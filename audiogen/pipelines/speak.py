@@ -29,24 +29,32 @@ def read_text(text: str | None, file: str | Path | None) -> str:
         got = "neither" if text is None else "both"
         raise InputError(f'expected a text or --file, got {got}. Try: audiogen tts "It speaks." -o speech.wav')
     if text is not None and text != STANDARD:
-        return check_text(_checked_unicode(text))
-    source = "standard input" if STANDARD in (text, str(file)) else str(file)
-    if source == "standard input" and sys.stdin is None:
+        return check_text(checked_unicode(text))
+    return check_text(read_utf8(STANDARD if text is not None else str(file)))
+
+
+def read_utf8(name: str) -> str:
+    """A text file, or standard input where `name` is "-".
+
+    Raises:
+        InputError: it cannot be read, or is no UTF-8.
+    """
+    source = "standard input" if name == STANDARD else name
+    if name == STANDARD and sys.stdin is None:
         raise InputError("expected text on standard input, got a closed one. Pipe a text in, or give a file.")
     try:
-        with sys.stdin.buffer if source == "standard input" else Path(source).open("rb") as stream:
-            content = stream.read(MOST_BYTES)
-        return check_text(content.decode("utf-8-sig"))
+        with sys.stdin.buffer if name == STANDARD else Path(name).open("rb") as stream:
+            return stream.read(MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{source}: expected UTF-8 text, got byte 0x{content[error.start]:02x} at {error.start}. "
+            f"{source}: expected UTF-8 text, got byte 0x{error.object[error.start]:02x} at {error.start}. "
             "Save it as UTF-8 first."
         ) from error
     except OSError as error:
         raise InputError(f"{source}: expected a text file, got: {error.strerror}. Check its name.") from error
 
 
-def _checked_unicode(text: str) -> str:
+def checked_unicode(text: str) -> str:
     """Bytes of a command line that are no text come as lone surrogates."""
     try:
         text.encode()

@@ -1,4 +1,4 @@
-"""`Take`: one result of a vamp, and `VampSettings`: everything that was asked for.
+"""`Take`: one result of a pipeline for music, and `VampSettings`: everything that was asked of a vamp.
 
 Shapes: C channels, S samples, K levels, T frames.
 """
@@ -18,7 +18,9 @@ from audiogen.errors import InputError
 from audiogen.pipelines.identity import of_audio
 
 MAX_SEED = 2**62
-LIMITS = {
+Limits = Mapping[str, tuple[float, float]]
+"""Name of a number -> the smallest and the largest value that it may have."""
+LIMITS: Limits = {
     "seed": (0, MAX_SEED),
     "variations": (1, 64),
     "steps": (1, 1000),
@@ -33,7 +35,15 @@ LIMITS = {
     "stretch": (1, 8),
     "bars": (1, 10_000),
 }
-"""The smallest and the largest value of each number in `VampSettings`."""
+"""Of `VampSettings`."""
+
+
+def check_limits(settings: object, limits: Limits) -> None:
+    """Raise InputError unless the numbers of `settings` that are given are within `limits`."""
+    for name, (least, most) in limits.items():
+        value = getattr(settings, name)
+        if value is not None and not (math.isfinite(value) and least <= value <= most):
+            raise InputError(f"expected {name} in {least}..{most}, got {value}. Change it.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +89,7 @@ class VampSettings:
     """Start and end as the input does, to the sample: passes of one loop can follow each other in any order."""
 
     def __post_init__(self) -> None:
-        for name, (least, most) in LIMITS.items():
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and least <= value <= most):
-                raise InputError(f"expected {name} in {least}..{most}, got {value}. Change it.")
+        check_limits(self, LIMITS)
         if self.keep_original and (self.pitch != 0 or self.stretch != 1):
             raise InputError(
                 "expected keep_original without pitch and stretch, got both: nothing of the original stays where it "
@@ -101,22 +108,22 @@ class VampSettings:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Take(Audio):
-    """An Audio that knows how it was made. `Vamp` makes it, and takes it as input without encoding it again."""
+    """An Audio that knows how it was made. `Vamp` and `Music` make it; the codec's codes are not encoded again."""
 
     codes: Tensor
     """[K, T] int64."""
     mask: Tensor
     """[K, T] bool, True = was generated, in any of the rounds."""
     trace: Trace
-    """[1, K, T]: the pass in which each cell was fixed; those of the fine model follow those of the coarse one."""
+    """[1, K, T]: the pass in which each cell was fixed; passes of a second model follow those of the first."""
     seed: int
-    """Of this variation: the same request with this seed and one variation gives the same codes."""
+    """Its own: the same request with this seed, and for one result, gives the same codes."""
     settings: Mapping[str, Any]
     """Plain values that make the same Take again (`audiogen.pipelines.replay`), as the sidecar has them."""
     circular: bool
     """Whether it is a loop: its end flows into its start, and every vamp of it does so too."""
     origin: Audio
-    """The sound whose loudness and stereo image it has, and whose beats prompts follow: the first input."""
+    """The sound whose loudness and stereo image it has, and whose beats prompts follow: the first input, if any."""
 
     def __repr__(self) -> str:
         return f"Take({super().__repr__()[6:-1]}, seed {self.seed}, {float(self.mask.float().mean()):.0%} generated)"
@@ -177,6 +184,8 @@ class Take(Audio):
         Raises:
             InputError: another suffix, or a place that cannot be written to.
         """
-        from audiogen.metrics.plot import save_vamp
+        from audiogen.metrics.plot import save_take
 
-        return save_vamp(path, self, self.trace)
+        made_by = self.settings["passes"][-1]
+        title = made_by["settings"].get("text") or made_by["pipeline"]
+        return save_take(path, self, self.trace, title)

@@ -10,9 +10,8 @@ samples, its loudness and its stereo image; the codes behind it are mono.
 Paper: Flores Garcia et al. 2023, arXiv:2307.04686, "VampNet". Shapes: K levels, T frames, R rounds.
 """
 
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,44 +19,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from audiogen import __version__
 from audiogen.audio import Audio
-from audiogen.checkpoints import models, resolve
+from audiogen.checkpoints import resolve
 from audiogen.checkpoints.vampnet import load_vamp
 from audiogen.errors import InputError
-from audiogen.pipelines import coding, identity
-from audiogen.pipelines.fill import Filled, Filler, Item, OnStep, unrelated
-from audiogen.pipelines.level import at_loudness
+from audiogen.pipelines import identity
+from audiogen.pipelines.batches import OnStep
+from audiogen.pipelines.fill import Filled, Filler, Item, unrelated
+from audiogen.pipelines.precision import dtype_of
+from audiogen.pipelines.source import Source, has_codes_of, notes_on, replacing, source_of
 from audiogen.pipelines.splice import join, splice
-from audiogen.pipelines.stereo import spread
 from audiogen.pipelines.take import Take, VampSettings
 from audiogen.plain import from_plain, to_plain
 from audiogen.prompts import Grid, Loop, Prompt, mask, parse
-from audiogen.prompts.beats import track
 from audiogen.prompts.presets import DEFAULT, PRESETS
-
-DTYPES = ("float32", "bfloat16")
-SHORTEST = 0.5
-"""Seconds of sound that a prompt and a beat can be in."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Source:
-    """An input, ready to be vamped."""
-
-    audio: Audio
-    """What is replaced: the result has its rate and channels, and its length times `stretch`."""
-    origin: Audio
-    """Whose loudness, stereo image and beats the result has."""
-    loudness: float
-    """LUFS of `origin`."""
-    codes: Tensor
-    """[K, T]."""
-    frame_rate: float
-    """Hz; of a loop, whose length is a whole number of frames, not exactly the codec's."""
-    circular: bool
-    history: Mapping[str, Any]
-    """`Take.settings` up to here."""
 
 
 class Vamp:
@@ -79,11 +54,9 @@ class Vamp:
         style: str | Path | None = None,
         dtype: str = "float32",
     ):
-        if dtype not in DTYPES:
-            raise InputError(f"Vamp: expected a dtype of {', '.join(DTYPES)}, got {dtype!r}. Choose one of these.")
-        self.model = str(model) if str(model) in models() else _absolute(model)
-        self.style = None if style is None else _absolute(style)
-        self.system = load_vamp(resolve(model), device, style, getattr(torch, dtype))
+        self.model = identity.lasting(model)
+        self.style = None if style is None else identity.lasting(style)
+        self.system = load_vamp(resolve(model), device, style, dtype_of(dtype))
 
     def __call__(
         self,
@@ -167,7 +140,10 @@ class Vamp:
         """As a call, with all settings in one: what `replay` repeats."""
         prompt = parse(settings.prompt)
         plan = self.system.decoding.coarse_plan(**settings.plan)
-        source = self._source(audio, settings, prompt.circular)
+        source = source_of(
+            audio, self.system.codec, self.codec_sha256,
+            circular=prompt.circular, bars=settings.bars, pitch=settings.pitch,
+        )  # fmt: skip
         levels, frames = source.codes.shape
         grid = Grid(levels, frames, source.frame_rate, source.origin)
         codes = source.codes.repeat_interleave(settings.stretch, dim=-1)
@@ -184,46 +160,34 @@ class Vamp:
     @cached_property
     def identity(self) -> dict[str, str | None]:
         """Names and SHA-256 of model and codec, as the sidecar has them."""
-        codec = identity.of_modules(self.system.codec)
-        models = identity.of_modules(self.system.coarse, self.system.fine, note=f"{codec} {self.system.decoding}")
-        return {"name": self.model, "style": self.style, "sha256": models, "codec_sha256": codec}
-
-    def _source(self, given: Audio | str | Path, settings: VampSettings, circular: bool) -> _Source:
-        audio = given if isinstance(given, Audio) else Audio.read(given)
-        taken = audio if isinstance(audio, Take) else None
-        circular = circular or (taken is not None and taken.circular)
-        if settings.bars is not None:
-            audio = first_bars(audio, settings.bars)
-        codec = self.system.codec
-        if taken is not None and settings.bars is None and not settings.pitch and self._coded(taken):
-            origin, codes = taken.origin, taken.codes
-            if circular and not taken.circular:  # the last frame may be mostly padding
-                codes = codes[:, : coding.loop_frames(audio, codec)]
-        else:
-            _check_sound(audio)
-            origin, codes = audio, coding.encode(audio, codec, circular, settings.pitch)
-        return _Source(
-            audio=audio,
-            origin=origin,
-            loudness=origin.loudness(),
-            codes=codes,
-            frame_rate=codes.shape[-1] / audio.duration if circular else codec.frame_rate,
-            circular=circular,
-            history=taken.settings if taken is not None else {"input": _facts_of_input(given, audio), "passes": []},
+        models = identity.of_modules(
+            self.system.coarse, self.system.fine, note=f"{self.codec_sha256} {self.system.decoding}"
         )
+        return {"name": self.model, "style": self.style, "sha256": models, "codec_sha256": self.codec_sha256}
 
-    def _coded(self, take: Take) -> bool:
-        """Whether the codes of `take` are this codec's."""
-        return take.settings["passes"][-1]["model"]["codec_sha256"] == self.identity["codec_sha256"]
+    @cached_property
+    def codec_sha256(self) -> str:
+        """Whose codes a Take must have to be vamped without encoding it again."""
+        return identity.of_modules(self.system.codec)
 
-    def _take(self, source: _Source, settings: VampSettings, item: Item, filled: Filled, number: int) -> Take:
+    def knows(self, take: Take) -> bool:
+        """Whether a Take is vamped by its codes: whether they are those of this model's codec."""
+        return has_codes_of(self.system.codec, self.codec_sha256, take)
+
+    @property
+    def made_with(self) -> dict[str, Any]:
+        """What the last bit of a result depends on besides its settings."""
+        return identity.of_machine(self.system.device, next(self.system.coarse.parameters()).dtype)
+
+    def _take(self, source: Source, settings: VampSettings, item: Item, filled: Filled, number: int) -> Take:
         audio = self._sound(source, settings, item.mask, filled.codes)
         this = {
+            "pipeline": "vamp",
             "settings": to_plain(settings),
             "variation": number,
-            "notes": _notes(item.mask),
+            "notes": notes_on(item.mask),
             "model": self.identity,
-            "made_with": made_with(self.system.device, next(self.system.coarse.parameters()).dtype),
+            "made_with": self.made_with,
         }
         return Take(
             audio.samples,
@@ -237,47 +201,13 @@ class Vamp:
             origin=source.origin if settings.stretch == 1 else audio,
         )
 
-    def _sound(self, source: _Source, settings: VampSettings, mask: Tensor, codes: Tensor) -> Audio:
+    def _sound(self, source: Source, settings: VampSettings, mask: Tensor, codes: Tensor) -> Audio:
         """Codes [K, T] and what of them was generated -> the sound that replaces the source."""
-        rate, length = source.audio.sample_rate, source.audio.samples.shape[-1] * settings.stretch
-        mono = coding.decode(codes, self.system.codec, length, rate, source.circular)
-        audio = at_loudness(spread(mono, source.origin), source.loudness)
+        audio = replacing(source, codes, self.system.codec, settings.stretch)
         if settings.keep_original:
             audio = splice(source.audio, audio, mask.any(dim=0), source.frame_rate, source.circular)
         again = isinstance(source.audio, Take) and source.audio.circular and settings.stretch == 1
         return join(source.audio, audio) if settings.join and again else audio
-
-
-def first_bars(audio: Audio, count: int) -> Audio:
-    """The first `count` bars, from the first downbeat on.
-
-    Raises:
-        InputError: no beat is heard, or fewer bars.
-    """
-    beats = track(audio)
-    if beats.tempo is None:
-        raise InputError("expected a sound with a beat to cut bars from, got none that is heard. Leave bars out.")
-    edges = [*beats.downbeats, audio.duration]
-    if count >= len(edges):
-        raise InputError(f"expected at most the {len(edges) - 1} bars of this sound, got {count}. Ask for fewer.")
-    start, end = (round(edges[place] * audio.sample_rate) for place in (0, count))
-    return Audio(audio.samples[:, start:end], audio.sample_rate)
-
-
-def made_with(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
-    """What the last bit of a result depends on besides its settings."""
-    return {
-        "audiogen": __version__,
-        "torch": torch.__version__,
-        "device": str(device),
-        "dtype": str(dtype).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
-    }
-
-
-def _absolute(path: str | Path) -> str:
-    """A file or folder so that it is found from everywhere; another name as it is."""
-    return str(Path(path).resolve()) if Path(path).exists() else str(path)
 
 
 def _text(prompt: Prompt | str | None) -> str:
@@ -290,32 +220,3 @@ def _rounds(prompt: Prompt, grid: Grid, seed: int, settings: VampSettings) -> Te
     masks = torch.cat([mask(prompt, grid, each) for each in seeds])
     stretched = masks.repeat_interleave(settings.stretch, dim=-1)
     return stretched | (torch.arange(stretched.shape[-1]) % settings.stretch != 0)
-
-
-def _notes(mask: Tensor) -> list[str]:
-    if not bool(mask.any()):
-        return ["The prompt keeps everything: nothing was generated. Keep less, for example periodic(7)."]
-    if bool(mask.all()):
-        return ["The prompt keeps nothing: of the input, the result has only the length and the loudness."]
-    return []
-
-
-def _check_sound(audio: Audio) -> None:
-    if audio.duration < SHORTEST:
-        raise InputError(
-            f"expected {SHORTEST} seconds of sound or more, got {audio.duration:.2f} s. Repeat it, or record more."
-        )
-    if audio.loudness() == -math.inf:
-        raise InputError(
-            "expected sound to make variations of, got silence (nothing above -70 LUFS). Check the recording, or turn "
-            "it up."
-        )
-
-
-def _facts_of_input(given: Audio | str | Path, audio: Audio) -> dict[str, Any]:
-    """Which sound it was: a file, or samples in memory, which have no name and no place."""
-    facts = {"sample_rate": audio.sample_rate, "channels": len(audio.samples), "seconds": round(audio.duration, 4)}
-    if isinstance(given, Audio):
-        return {"name": None, "path": None, "sha256": identity.of_audio(given), **facts}
-    path = Path(given).resolve()
-    return {"name": path.name, "path": str(path), "sha256": identity.of_file(path), **facts}

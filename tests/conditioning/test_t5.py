@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.testing import assert_close
 
-from audiogen.conditioning.t5 import T5Text, TextStates, drop_words
+from audiogen.conditioning.encoder import TextStates
+from audiogen.conditioning.t5 import T5Text, drop_words
 from audiogen.errors import InputError
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "magnet"

@@ -11,7 +11,7 @@ from audiogen.decoding import GridNoise, NoNoise, Rescoring, Sampling, Stage, de
 from audiogen.decoding.autoregressive import generate
 from audiogen.decoding.guidance import guide
 from audiogen.decoding.hybrid import Beginning, hybrid_parts
-from audiogen.decoding.rescorers import CausalRescorer
+from audiogen.decoding.rescorers import CausalRescorer, log_likelihood
 from audiogen.decoding.rescoring import Draft
 from audiogen.models.magnet import magnet_plan
 
@@ -152,6 +152,12 @@ def test_the_twin_rescores_with_the_probabilities_of_the_reference(model):
     for levels in [(0,), (3, 1)]:
         draft = Draft(stage=Stage(levels=levels), index=0, mask=codes >= 0, seen=codes, filled=codes)
         torch.testing.assert_close(rescorer(draft).log(), tensors["T37.full.token_logprob"][:, levels], **CLOSE)
+
+
+def test_the_likelihood_of_whole_candidates_is_the_reference_s(model):
+    tensors = golden("musicgen_forward")
+    found = log_likelihood(model, tensors["T37.codes"], model.condition_on(tensors["cond"]))
+    torch.testing.assert_close(found, tensors["T37.full.token_logprob"].mean(dim=(1, 2)), **CLOSE)
 
 
 @pytest.mark.parametrize("scoring", ["max", "prod"])

@@ -122,7 +122,7 @@ def test_same_request_same_take_and_variations_are_those_of_their_seeds(vamp: Va
 
 def test_more_variations_than_fit_at_once(vamp: Vamp, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = vamp(music(0.5), "random(0.3)", variations=5)
-    monkeypatch.setattr(fill.Filler, "_items_at_once", lambda filler: 2)
+    monkeypatch.setattr(fill, "items_at_once", lambda device, numbers: 2)
     assert [torch.equal(one.codes, other.codes) for one, other in zip(
         vamp(music(0.5), "random(0.3)", variations=5), whole, strict=True
     )] == [True] * 5  # fmt: skip
@@ -353,7 +353,7 @@ def test_replay_sets_the_threads(vamp: Vamp, song: Path, tmp_path: Path, caplog:
 def test_replay_of_samples_in_memory_needs_them(vamp: Vamp, tmp_path: Path) -> None:
     made = vamp(music(), "nothing()", steps=1)[0]
     path = made.save(tmp_path / "out.wav")
-    with pytest.raises(InputError, match="it was no file"):
+    with pytest.raises(InputError, match="that was no file"):
         replay(path)
     assert torch.equal(replay(path, audio=music()).samples, made.samples)
 

@@ -277,8 +277,8 @@ def test_names() -> None:
     [
         (None, "No such file"),
         ("{", "expected JSON"),
-        ("[]", "expected the settings of a vamp"),
-        (json.dumps({"format": "other"}), "expected the settings of a vamp"),
+        ("[]", "expected the settings of a take"),
+        (json.dumps({"format": "other"}), "expected the settings of a take"),
         (json.dumps({"format": "audiogen-take-1", "input": {}, "passes": []}), "got a file without"),
     ],
 )

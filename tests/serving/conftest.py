@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tiny_ensemble import tiny_ensemble
 from tiny_vamp import tiny_vamp
 from tiny_voice import pack_tiny
 
@@ -26,7 +27,13 @@ class Demo:
 def models(tmp_path_factory) -> dict[str, str]:
     """Folders of the tiny models, as DemoConfig names them."""
     folder = tmp_path_factory.mktemp("models")
-    return {"model": str(tiny_vamp(folder / "vamp")), "voice": str(pack_tiny(folder / "voice"))}
+    music = tiny_ensemble(folder / "music")
+    return {
+        "model": str(tiny_vamp(folder / "vamp")),
+        "music": str(music.magnet),
+        "twin": str(music.twin),
+        "voice": str(pack_tiny(folder / "voice")),
+    }
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -16,7 +17,7 @@ from audiogen.audio import Audio
 from audiogen.cli import app
 from audiogen.errors import InputError
 from audiogen.serving.demo.app import TABS, serving
-from audiogen.serving.demo.config import DemoConfig, settings_folder
+from audiogen.serving.demo.config import settings_folder
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,10 @@ def client(demo, tmp_path_factory):
 
 def test_the_endpoints_are_those_that_are_documented(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert {*endpoints} == {"/vamp", "/speak"}
+    assert {*endpoints} == {"/vamp", "/music", "/speak"}
+    assert [one["parameter_name"] for one in endpoints["/music"]["parameters"]] == [
+        "caption", "seconds", "hybrid", "rescore", "seed"
+    ]  # fmt: skip
     assert [one["parameter_name"] for one in endpoints["/speak"]["parameters"]] == ["text", "speed", "seed"]
     names = [one["parameter_name"] for one in endpoints["/vamp"]["parameters"]]
     assert names == ["audio", "prompt", "steps", "temperature", "seed", "variations"]
@@ -61,6 +65,33 @@ def test_speak(client):
     assert np.array_equal(first.samples, second.samples)
     slow, _, _ = client.predict("It speaks.", 0.5, seed, api_name="/speak")
     assert Audio.read(slow).duration > 1.5 * first.duration
+
+
+def test_music(client, tmp_path):
+    sound, settings, seed, line = client.predict("a jig", 1, 0.5, 0.5, 0, api_name="/music")
+    assert seed > 0
+    assert f"1.0 s of music, made in {line.split('made in ')[1].split(' s')[0]} s, seed {seed}" == line
+    told = json.loads(Path(settings).read_text())["passes"][0]["settings"]
+    assert (told["text"], told["hybrid"], told["rescore"], told["seed"]) == ("a jig", 0.5, 0.5, seed)
+    again, _, same, _ = client.predict("a jig", 1, 0.5, 0.5, seed, api_name="/music")
+    assert same == seed
+    assert np.array_equal(Audio.read(sound).samples, Audio.read(again).samples)
+    other, *_ = client.predict("", 1, 0, 0, seed, api_name="/music")
+    assert not np.array_equal(Audio.read(sound).samples, Audio.read(other).samples)
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (("a jig", 1, 5, 0, 1), "hybrid of at most the 1 seconds"), (("a jig", 900, 0, 0, 1), "maximum value 120"),
+        (("a jig", 1, 0, 2, 1), "maximum value 1"), (("a jig", 1, 0, 0, -5), "minimum value 0"),
+        (("a" * 600, 1, 0, 0, 1), "at most 500 characters"),
+    ],
+    ids=["hybrid", "seconds", "rescore", "seed", "caption"],
+)  # fmt: skip
+def test_music_that_is_refused(client, request_, message):
+    with pytest.raises((AppError, ValueError), match=f"(?i){message}"):
+        client.predict(*request_, api_name="/music")
 
 
 def test_ten_presses_at_once(client, loops):
@@ -153,7 +184,7 @@ def test_a_port_that_is_taken(demo, tmp_path):
     port = int(demo.url.rstrip("/").rsplit(":", 1)[1])
     with (
         pytest.raises(InputError, match=f"expected a free port on 127.0.0.1, got {port}.*--port {port + 1}"),
-        serving(DemoConfig(folder=tmp_path, model=demo.config.model, voice=demo.config.voice), "127.0.0.1", port),
+        serving(replace(demo.config, folder=tmp_path), "127.0.0.1", port),
     ):
         pass
 
@@ -161,14 +192,14 @@ def test_a_port_that_is_taken(demo, tmp_path):
 def test_an_unknown_model_is_said_before_the_page_opens(demo, tmp_path):
     with (
         pytest.raises(InputError, match="got 'nano-vmap'"),
-        serving(DemoConfig(folder=tmp_path, model="nano-vmap", voice=demo.config.voice), "127.0.0.1", 7860),
+        serving(replace(demo.config, folder=tmp_path, model="nano-vmap"), "127.0.0.1", 7860),
     ):
         pass
 
 
 def test_the_server_ends_with_its_block(demo, tmp_path):
     before = {thread.ident for thread in threading.enumerate()}
-    config = DemoConfig(folder=tmp_path, settings=tmp_path, model=demo.config.model, voice=demo.config.voice)
+    config = replace(demo.config, folder=tmp_path, settings=tmp_path)
     port = int(demo.url.rstrip("/").rsplit(":", 1)[1]) + 1
     with serving(config, "127.0.0.1", port) as url:
         assert httpx.get(url).status_code == 200
@@ -180,7 +211,9 @@ def test_the_server_ends_with_its_block(demo, tmp_path):
 
 def test_the_command_says_what_is_wrong(demo):
     port = demo.url.rstrip("/").rsplit(":", 1)[1]
-    asked = ["demo", "--no-browser", "--port", port, "--model", demo.config.model, "--voice", demo.config.voice]
+    models = {name: getattr(demo.config, name) for name in ("model", "music", "twin", "voice")}
+    named = [word for name, place in models.items() for word in (f"--{name}", place)]
+    asked = ["demo", "--no-browser", "--port", port, *named]
     ran = CliRunner().invoke(app, asked)
     assert isinstance(ran.exception, InputError)
     assert "expected a free port" in str(ran.exception)

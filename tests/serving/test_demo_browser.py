@@ -336,6 +336,30 @@ def test_speak(page):
     toast(page, "xpected")
 
 
+def test_music_is_made_and_vamped(page):
+    page.get_by_role("tab", name="Music").click()
+    page.locator("#music-to-vamp").click()
+    toast(page, "Make one first")
+    page.locator("#music-caption textarea").fill("a jig")
+    set_number(page, "music-seconds", 2)
+    set_number(page, "music-hybrid", 0.5)
+    page.locator("#music-button").click()
+    expect(page.locator("#music-facts")).to_contain_text("2.0 s of music")
+    page.wait_for_selector("#music-sound #waveform")
+    assert int(page.locator("#music-used input").input_value()) > 0
+    expect(page.locator("#music-settings")).to_contain_text(".json")
+    screenshot(page, "music-1280")
+    page.locator("#music-to-vamp").click()
+    page.wait_for_selector("#vamp-button", state="visible")
+    page.wait_for_function("document.querySelector('.ag-chips')?.innerText.includes('music-')")
+    page.wait_for_function("window.audiogen.player.wave.buffer !== null")
+    vamp(page)
+    page.get_by_role("tab", name="Music").click()
+    set_number(page, "music-hybrid", 9)
+    page.locator("#music-button").click()
+    toast(page, "hybrid of at most")
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_page_fits(page, width):
     page.set_viewport_size({"width": width, "height": 844})
@@ -347,7 +371,8 @@ def test_the_page_fits(page, width):
         .map((one) => one.textContent)""")
     assert narrow == [], "labels that do not fit, or buttons too small to touch"
     screenshot(page, f"page-{width}")
-    page.get_by_role("tab", name="Speak").click()
-    page.wait_for_selector("#speak-button")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    screenshot(page, f"speak-{width}")
+    for tab in ("Music", "Speak"):
+        page.get_by_role("tab", name=tab).click()
+        page.wait_for_selector(f"#{tab.lower()}-button", state="visible")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        screenshot(page, f"{tab.lower()}-{width}")

@@ -13,6 +13,7 @@ import torch
 
 from audiogen.audio import Audio
 from audiogen.errors import InputError
+from audiogen.pipelines.music import Music
 from audiogen.pipelines.replay import replay
 from audiogen.pipelines.vamp import Vamp
 from audiogen.prompts import Grid, mask, parse
@@ -20,6 +21,7 @@ from audiogen.prompts.beats import loop_tempo
 from audiogen.prompts.presets import PRESETS
 from audiogen.serving.demo import studio as pictures
 from audiogen.serving.demo.controls import BY_NAME, DEFAULTS, format_regions, prompt_of, read_regions
+from audiogen.serving.demo.inlets import Sent
 from audiogen.serving.demo.presets import _CONTROLS, BUILT_IN, Presets, clean_name
 from audiogen.serving.demo.request import SETTINGS, Request
 from audiogen.serving.demo.seeds import LARGEST, drawn
@@ -160,6 +162,22 @@ def session(tmp_path, studio, loops) -> Session:
     session = Session(tmp_path)
     studio.load(session, str(loops["Broken beat"]))
     return session
+
+
+def test_takes_of_other_tabs_become_the_input(session, studio, models, tmp_path):
+    """With their codes where these are of the same codec, or else as the sound that they are."""
+    vamped = studio.vamp(session.loaded().given, "nothing()", steps=1)[0]
+    sent = Sent(vamped, vamped.save(tmp_path / "vamped.wav"))
+    assert studio.receive(session, sent).given is vamped
+    again = studio.make(session, Request("everything()", steps=1), seed=1, variations=1)[0]
+    assert torch.equal(again.take.codes, vamped.codes), "not encoded again"
+    made = Music(models["music"], models["twin"])("a jig", seconds=1.0, steps=1)
+    path = made.save(tmp_path / "jig.wav")
+    received = studio.receive(session, Sent(made, path))
+    assert (received.given, received.name) == (path, "jig")
+    take = studio.make(session, HINTED, seed=1, variations=1)[0].take
+    assert take.samples.shape == made.samples.shape
+    assert torch.equal(replay(take.save(tmp_path / "take.wav")).samples, take.samples)
 
 
 def test_takes_become_inputs_with_their_codes_and_back(session, studio):

@@ -12,6 +12,8 @@
         2,                                 # variations, 1 to 4
         api_name="/vamp",
     )                                      # a WAV and its JSON settings per variation, and the seed that was used
+    sound, settings, seed, line = client.predict("a jig", 10, 2.0, 0.5, 0, api_name="/music")
+                                           # caption, seconds, hybrid, rescore, seed; a WAV, its JSON settings, ...
     sound, seed, spoken = client.predict("It speaks.", 1.0, 0, api_name="/speak")
                                            # text, speed, seed; a WAV, the seed that was used, a line about it
 
@@ -29,8 +31,9 @@ from typing import Any
 import gradio as gr
 
 from audiogen.errors import InputError
-from audiogen.serving.demo import speak_tab, vamp_tab
+from audiogen.serving.demo import music_tab, speak_tab, vamp_tab
 from audiogen.serving.demo.config import DemoConfig
+from audiogen.serving.demo.inlets import Inlet, Inlets
 
 STATIC = Path(__file__).parent / "static"
 SCRIPTS = ("sound.js", "waveform.js", "player.js")
@@ -49,12 +52,16 @@ class Tab:
     label: str
     load: Callable[[DemoConfig], Any]
     """Makes the pipeline, once, before the page opens."""
-    add: Callable[[Any, DemoConfig], None]
-    """Lays out the page around the pipeline, inside the open `gr.Tab`."""
+    add: Callable[[Any, DemoConfig, Inlets], Inlet | None]
+    """Lays out the page around the pipeline, inside the open `gr.Tab`; what tabs before it take, it can send them.
+
+    Returns how others can send it sounds, if it takes any.
+    """
 
 
 TABS = [
     Tab("Vamp", vamp_tab.load, vamp_tab.add),
+    Tab("Music", music_tab.load, music_tab.add),
     Tab("Speak", speak_tab.load, speak_tab.add),
 ]
 
@@ -70,9 +77,13 @@ def build(config: DemoConfig) -> gr.Blocks:
     pipelines = [tab.load(config) for tab in TABS]
     with gr.Blocks(title="audiogen", analytics_enabled=False) as page:
         gr.Markdown("# audiogen\nMasked generation of music and speech, on this machine.", elem_id="title")
-        for tab, pipeline in zip(TABS, pipelines, strict=True):
-            with gr.Tab(tab.label):
-                tab.add(pipeline, config)
+        inlets: dict[str, Inlet] = {}
+        with gr.Tabs() as tabs:
+            for tab, pipeline in zip(TABS, pipelines, strict=True):
+                with gr.Tab(tab.label, id=tab.label):
+                    inlet = tab.add(pipeline, config, inlets)
+                if inlet is not None:
+                    inlets[tab.label] = _shown_after(inlet, tabs, tab.label)
     return page.queue(max_size=MAX_WAITING)
 
 
@@ -117,6 +128,17 @@ def _wait() -> None:
     import threading
 
     threading.Event().wait()
+
+
+def _shown_after(inlet: Inlet, tabs: gr.Tabs, label: str) -> Inlet:
+    """The inlet, and then its tab comes to the front."""
+
+    def wire(listen: Callable[..., Any], sent: gr.State) -> Any:
+        return inlet(listen, sent).success(
+            lambda: gr.Tabs(selected=label), None, tabs, api_visibility="private", show_progress="hidden"
+        )
+
+    return wire
 
 
 def _theme() -> gr.Theme:

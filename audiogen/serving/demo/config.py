@@ -23,6 +23,10 @@ class DemoConfig:
     """Name or folder of the model that vamps."""
     style: str | None = None
     """A file that `audiogen finetune vamp` made, for the model that vamps."""
+    music: str = "nano-music"
+    """Name or folder of the model that makes music from captions."""
+    twin: str | None = None
+    """Name or folder of its autoregressive twin; None: the one that it comes with."""
     voice: str = "nano-tts"
     """Name or folder of the voice."""
     device: str = "cpu"

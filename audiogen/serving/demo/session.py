@@ -124,11 +124,11 @@ class Session:
             raise InputError("expected a sound to vamp, got none. Choose an example, or upload or record a sound.")
         return self.input
 
-    def load(self, audio: Audio, uploaded: Path, grid: Grid) -> Input:
-        """Make a new sound the input."""
+    def load(self, audio: Audio, given: Take | Path, name: str, grid: Grid) -> Input:
+        """Make a new sound the input; `given` is what `Vamp` gets."""
         number = self._number()
         path = write_wav(audio, self.folder / f"source-{number}.wav")
-        return self._set_input(Input(audio, uploaded, uploaded.stem, path, number, grid))
+        return self._set_input(Input(audio, given, name, path, number, grid))
 
     def keep(self, take: Take, prompt: str, name: str | None = None) -> Version:
         """Remember a take of the input, and write its files."""

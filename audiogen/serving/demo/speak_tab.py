@@ -10,6 +10,7 @@ from audiogen.pipelines.tts import TTS
 from audiogen.serving.demo import seeds
 from audiogen.serving.demo.config import DemoConfig
 from audiogen.serving.demo.errors import readable
+from audiogen.serving.demo.inlets import Inlets
 
 MOST_CHARACTERS = 5_000
 """Of a text: about six minutes of speech."""
@@ -21,7 +22,7 @@ def load(config: DemoConfig) -> TTS:
     return TTS(config.voice, device=config.device)
 
 
-def add(tts: TTS, config: DemoConfig) -> None:
+def add(tts: TTS, config: DemoConfig, inlets: Inlets) -> None:
     """Lay out the tab; the endpoint is `/speak`."""
 
     def speak(

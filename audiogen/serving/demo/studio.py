@@ -22,6 +22,7 @@ from audiogen.pipelines.vamp import Vamp
 from audiogen.prompts import Grid, mask, parse
 from audiogen.serving.demo.controls import read_regions
 from audiogen.serving.demo.errors import sentence
+from audiogen.serving.demo.inlets import Sent
 from audiogen.serving.demo.request import Request
 from audiogen.serving.demo.session import Endless, Input, Session, Version
 
@@ -48,7 +49,17 @@ class Studio:
             InputError: no sound, or too long.
         """
         audio = read_sound(path)
-        return session.load(audio, Path(path), self.grid(audio))
+        return session.load(audio, Path(path), Path(path).stem, self.grid(audio))
+
+    def receive(self, session: Session, sent: Sent) -> Input:
+        """Make a take of another tab the input: with its codes, where they are those of this model's codec.
+
+        Raises:
+            InputError: too long.
+        """
+        if not self.vamp.knows(sent.take):
+            return self.load(session, str(sent.path))
+        return session.load(sent.take, sent.take, sent.path.stem, self.grid(sent.take))
 
     def grid(self, audio: Audio) -> Grid:
         """Of the codes of a sound, for pictures of prompts."""

@@ -13,6 +13,7 @@ from audiogen.serving.demo import seeds
 from audiogen.serving.demo import studio as pictures
 from audiogen.serving.demo.controls import CONTROLS, DEFAULTS, Value, format_regions, prompt_of
 from audiogen.serving.demo.errors import sentence, shown
+from audiogen.serving.demo.inlets import Sent
 from audiogen.serving.demo.presets import BUILT_IN, FIRST, Presets
 from audiogen.serving.demo.request import SETTINGS, VARIATIONS, Request
 from audiogen.serving.demo.session import Session, Version
@@ -37,6 +38,13 @@ class Events:
             return session, gr.skip(), gr.skip()
         new = self.studio.load(session, path)
         return session, pictures.player_value(session), f"Loaded {new.name}. Press Vamp."
+
+    def receive(self, session: Session, sent: Sent | None) -> tuple[Session, Any, str]:
+        """Another tab sent a take."""
+        if sent is None:
+            raise InputError("expected a sound to send, got none. Make one first.")
+        new = self.studio.receive(session, sent)
+        return session, pictures.player_value(session), f"{new.name} is the input. Press Vamp."
 
     def make(self, session: Session, progress: gr.Progress = gr.Progress(), *values: Any) -> tuple[Any, ...]:  # noqa: B008
         """The button was pressed: takes, the mask of the first one, and a line about them."""

@@ -16,6 +16,7 @@ from audiogen.serving.demo.config import DemoConfig
 from audiogen.serving.demo.controls import CONTROLS, HINTS, PLACES, Choice, Control, Slider, Text, prompt_of
 from audiogen.serving.demo.errors import readable
 from audiogen.serving.demo.examples import write_examples
+from audiogen.serving.demo.inlets import Inlet, Inlets
 from audiogen.serving.demo.presets import FIRST, Presets
 from audiogen.serving.demo.request import KEPT, SETTINGS, VARIATIONS
 from audiogen.serving.demo.session import Session
@@ -40,8 +41,8 @@ def load(config: DemoConfig) -> Studio:
     return Studio(Vamp(config.model, config.device, config.style))
 
 
-def add(studio: Studio, config: DemoConfig) -> None:
-    """Lay out the tab; the endpoint is `/vamp`."""
+def add(studio: Studio, config: DemoConfig, inlets: Inlets) -> Inlet:
+    """Lay out the tab; the endpoint is `/vamp`. What other tabs send becomes the input."""
     presets = Presets(config.settings)
     events = Events(studio, presets, config.folder)
     session = gr.State(Session(config.folder), delete_callback=Session.close)
@@ -80,8 +81,11 @@ def add(studio: Studio, config: DemoConfig) -> None:
     def preview(after: Any) -> Any:
         return after(readable(events.preview), previewed, mask, trigger_mode="always_last", **_QUIET)
 
-    loaded = source.change(readable(events.load), [session, source], [session, player, status], **_SHOWN)
-    preview(loaded.success).then(readable(events.draw_input), session, picture, **_QUIET)
+    def take_in(listen: Callable[..., Any], handler: Callable[..., Any], given: Any) -> Any:
+        loaded = listen(readable(handler), [session, given], [session, player, status], **_SHOWN)
+        return preview(loaded.success).then(readable(events.draw_input), session, picture, **_QUIET)
+
+    take_in(source.change, events.load, source)
     preview(prompt.change)
     for control in controls:
         control.input(
@@ -102,6 +106,7 @@ def add(studio: Studio, config: DemoConfig) -> None:
     _on(feed, "more", readable(events.more), [session, *request, seed], feed, **_MODEL, **_QUIET)
     _on(feed, "halt", readable(events.halt), session, None, **_QUIET)
     _endpoint(events)
+    return lambda listen, sent: take_in(listen, events.receive, sent)
 
 
 def _source_row(config: DemoConfig) -> gr.Audio:

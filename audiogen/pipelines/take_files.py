@@ -1,4 +1,4 @@
-"""What `audiogen vamp` and `audiogen replay` do around a vamp: the prompt that options ask for, and files."""
+"""What commands do around takes: the prompt that options ask for, and files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,14 +34,19 @@ def prompt_of(text: str | None, name: str | None, regions: Sequence[str], loop: 
     return str(asked if asked is not None else preset(DEFAULT))
 
 
-def check_targets(output: str, plot: str | None, variations: int, bpm_in_name: bool) -> None:
+def names(name: str | Path, count: int) -> list[Path]:
+    """Where `count` results go: "out-1.wav", "out-2.wav", ...; one has the name as it is."""
+    return [numbered(name, index, count) for index in range(count)]
+
+
+def check_targets(outputs: Sequence[Path], plot: str | None = None, bpm_in_name: bool = False) -> None:
     """See before the work that its results can be written.
 
     Raises:
         InputError: a suffix that is not known, a place that cannot be written to, or a package that is missing.
     """
-    for index in range(variations):
-        check_take_target(numbered(output, index, variations))
+    for output in outputs:
+        check_take_target(output)
     if plot is not None:
         check_target(plot, (".png",))
         need("matplotlib", "scoring")
@@ -49,18 +54,23 @@ def check_targets(output: str, plot: str | None, variations: int, bpm_in_name: b
         need("librosa", "codecs")
 
 
-def write(takes: Sequence[Take], output: str, plot: str | None, bpm_in_name: bool = False) -> list[dict[str, Any]]:
-    """Save every take, numbered where there are several; returns what --json prints of each."""
+def write(
+    takes: Sequence[Take], outputs: Sequence[Path], plot: str | None = None, bpm_in_name: bool = False
+) -> list[dict[str, Any]]:
+    """Save every take, and a picture of it, numbered where there are several; returns what --json prints of each."""
+    pictures = [None] * len(takes) if plot is None else names(plot, len(takes))
     told = []
-    for index, take in enumerate(takes):
-        path = take.save(numbered(output, index, len(takes)), bpm_in_name=bpm_in_name)
-        picture = None if plot is None else take.save_plot(numbered(plot, index, len(takes)))
+    for take, output, picture in zip(takes, outputs, pictures, strict=True):
+        path = take.save(output, bpm_in_name=bpm_in_name)
+        if picture is not None:
+            take.save_plot(picture)
         told.append(_describe(take, path, picture))
     return told
 
 
 def _describe(take: Take, path: Path, picture: Path | None) -> dict[str, Any]:
-    prompt = take.settings["passes"][-1]["settings"]["prompt"]
+    settings = take.settings["passes"][-1]["settings"]
+    asked = {name: settings[name] for name in ("text", "prompt") if name in settings}
     files = {"output": str(path), "sidecar": str(sidecar_of(path))}
     plot = {} if picture is None else {"plot": str(picture)}
-    return {**files, **plot, "prompt": prompt, **take.facts, "notes": list(take.notes)}
+    return {**files, **plot, **asked, **take.facts, "notes": list(take.notes)}
