@@ -93,9 +93,7 @@ def make_clip(order: Order) -> tuple[Clip, Captioned]:
     tune, written, source = MAKERS[order.kind](order, rng)
     attributes = draw_attributes(rng, written.metre, written.mode)
     score = arrange(rng, tune, written.key, attributes, order.seconds)
-    captioned = Captioned(
-        id=order.id, attributes=attributes, captions=draw_captions(rng, attributes, order.captions)
-    )
+    captioned = Captioned(id=order.id, attributes=attributes, captions=draw_captions(rng, attributes, order.captions))
     path = order.folder / f"{order.id}.flac"
     if not path.exists():
         level, seed = float(10 ** (rng.uniform(*LOUDNESS) / 20)), int(rng.integers(2**31))

@@ -25,8 +25,13 @@ COLUMNS = {
     "si_sdr": "SI-SDR (dB)",
     "frechet": "Fréchet distance",
     "copied": "codes copied",
+    "tempo_right": "tempo right",
+    "metre_right": "metre right",
+    "key_right": "key right",
+    "lead_right": "instrument right",
     "tempo_kept": "tempo within 3 %",
     "onset_f": "onset F",
+    "passes": "passes",
     "seconds": "s per 10 s",
 }
 """Figure of a score file -> heading, in the order of the table; the others follow by name."""

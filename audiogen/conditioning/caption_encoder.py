@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from audiogen.conditioning.t5 import TextStates
+from audiogen.conditioning.encoder import TextStates
 from audiogen.errors import InputError
 from audiogen.nn.conditioned import frame_positions
 
@@ -43,7 +43,9 @@ class CaptionEncoderConfig:
 
     def __post_init__(self) -> None:
         if self.rows <= START + 1:
-            raise InputError(f"CaptionEncoderConfig: expected 3 rows or more, got {self.rows}. Captions need thousands.")
+            raise InputError(
+                f"CaptionEncoderConfig: expected 3 rows or more, got {self.rows}. Captions need thousands."
+            )
         if self.dim % (2 * self.heads):
             raise InputError(
                 f"CaptionEncoderConfig: expected a dim that splits into {self.heads} heads of even width, "
@@ -52,7 +54,7 @@ class CaptionEncoderConfig:
 
 
 class CaptionEncoder(nn.Module):
-    """Texts to their `TextStates`; interchangeable with `audiogen.conditioning.t5.T5Text`."""
+    """Texts to their `TextStates`; a `TextEncoder`, as T5 is."""
 
     def __init__(self, config: CaptionEncoderConfig):
         super().__init__()

@@ -29,7 +29,12 @@ LEADS: dict[str, type[Voice]] = {
     "synthesizer": Lead,
 }
 """Instrument of a melody -> what plays it."""
-BACKINGS: dict[str, type[Voice]] = {"guitar": Pluck, "electric piano": ElectricPiano, "organ": Organ, "strings": Strings}
+BACKINGS: dict[str, type[Voice]] = {
+    "guitar": Pluck,
+    "electric piano": ElectricPiano,
+    "organ": Organ,
+    "strings": Strings,
+}
 """Instrument of chords and bass -> what plays them."""
 BASS_FLOOR, CHORD_FLOOR = 36, 50
 """Lowest pitches of bass and chords."""
@@ -142,7 +147,10 @@ def _bars(rng: np.random.Generator, tune: Tune, bar: float, total: float) -> tup
     wanted = math.ceil(total / bar)
     start = first + bar * int(rng.integers(0, max(1, bars - wanted + 1)))
     length = min(wanted, bars) * bar
-    return tuple(_repeated(excerpt(notes, start, length, 0), length, total) for notes in (tune.melody, tune.chords))
+    melody, chords = (
+        _repeated(excerpt(notes, start, length, 0), length, total) for notes in (tune.melody, tune.chords)
+    )
+    return melody, chords
 
 
 def _repeated(notes: tuple[Note, ...], length: float, total: float) -> tuple[Note, ...]:

@@ -33,12 +33,12 @@ def draw_folk_tune(rng: np.random.Generator, metre: str, mode: str, bars: int) -
     harmony = Harmony(root=0, mode=mode, degrees=tuple(degrees))
     length = len(RHYTHMS[metre][0]) / 4
     motif = (pick(rng, RHYTHMS[metre]), pick(rng, RHYTHMS[metre]))
-    walk = rng.choice([-2, -1, -1, 1, 1, 2], (2, len(motif[0])))
+    walks = [[pick(rng, (-2, -1, -1, 1, 1, 2)) for _ in rhythm] for rhythm in motif]
     melody: list[Note] = []
     place = pick(rng, (0, 2, 4, 7))
     for bar, degree in enumerate(degrees):
-        turn = walk[bar % 2] if rng.random() < 0.75 else rng.permutation(walk[bar % 2])
-        places = _bar(motif[bar % 2], turn, degree, place)
+        walk = walks[bar % 2] if rng.random() < 0.75 else walks[bar % 2][::-1]
+        places = _bar(motif[bar % 2], walk, degree, place)
         if bar == bars - 1:
             places[-1] = 0 if places[-1] < 4 else 7
         melody += _notes(motif[bar % 2], [harmony.pitch(one, 4) for one in places], bar * length, length)
@@ -57,9 +57,9 @@ def _bar(rhythm: str, walk: Sequence[int], degree: int, place: int) -> list[int]
     for at, sign in enumerate(rhythm):
         if sign == ".":
             continue
-        place = min(max(place + int(walk[at]), LOWEST), HIGHEST)
+        place = min(max(place + walk[at], LOWEST), HIGHEST)
         if at % (len(rhythm) // 2) == 0:
-            place = min((tone for tone in _tones(degree)), key=lambda tone: abs(tone - place))
+            place = min(_tones(degree), key=lambda tone: abs(tone - place))
         places.append(place)
     return places
 
