@@ -56,7 +56,7 @@ class Made:
     passes: float
     """How often a network read the grid; guidance counts twice, and so does the twin where it is asked."""
     seconds: float | None
-    """From caption to samples, of a clip that was made alone; None: it was made in a batch."""
+    """From caption to samples, per 10 s of sound, of a clip that was made alone; None: it was made in a batch."""
 
 
 def read_made(folder: Path) -> list[Made]:
@@ -90,10 +90,10 @@ def make_all(
         started = time.perf_counter()
         seeds = [seed + number for number in range(len(names))[batch]]
         audios, passes = make(system, variant, texts[batch], seeds)
-        seconds = round(time.perf_counter() - started, 3) if batch in alone else None
+        seconds = 10 * (time.perf_counter() - started) / system.duration if batch in alone else None
         for name, audio in zip(names[batch], audios, strict=True):
             audio.save(folder / f"{name}.flac")
-            made.append(Made(id=name, passes=passes, seconds=seconds))
+            made.append(Made(id=name, passes=passes, seconds=seconds and round(seconds, 3)))
     with atomic_write(folder / "made.jsonl") as path:
         path.write_text("".join(json.dumps(asdict(one)) + "\n" for one in made), encoding="utf-8")
 

@@ -18,6 +18,7 @@ from audiogen.errors import InputError
 from audiogen.training.music import CaptionedTokens, MagnetTraining, TwinTraining
 from recipes.captioned import KINDS, LIST
 from recipes.card import Card
+from recipes.directions import Direction
 from recipes.generations import Variant
 from recipes.judging import JudgeTraining, Rendered
 from recipes.records import past_runs
@@ -34,23 +35,52 @@ RECORDINGS, CODEC = "recordings", "codec"
 """Rows of the table that nobody generated: the held-out clips, and what the codec leaves of them."""
 VARIANTS = {
     "AR twin": Variant(hybrid=10),
-    "steps 1, 1, 1, 1": Variant(steps=(1, 1, 1, 1)),
-    "steps 4, 2, 2, 2": Variant(steps=(4, 2, 2, 2)),
-    "steps 10, 5, 5, 5": Variant(steps=(10, 5, 5, 5)),
-    "steps 20, 10, 10, 10": Variant(),
-    "steps 40, 10, 10, 10": Variant(steps=(40, 10, 10, 10)),
-    "guidance 1 (off)": Variant(guidance=(1.0, 1.0)),
-    "guidance 3, constant": Variant(guidance=(3.0, 3.0)),
+    "steps 1-1-1-1": Variant(steps=(1, 1, 1, 1)),
+    "steps 4-2-2-2": Variant(steps=(4, 2, 2, 2)),
+    "steps 10-4-4-4": Variant(steps=(10, 4, 4, 4)),
+    "steps 20-4-4-4": Variant(steps=(20, 4, 4, 4)),
+    "steps 20-10-10-10": Variant(steps=(20, 10, 10, 10)),
+    "guidance off": Variant(guidance=(1.0, 1.0)),
+    "guidance constant": Variant(guidance=(4.0, 4.0)),
+    "guidance annealed, rescoring 0, hybrid 0 s": Variant(),
     "rescoring 0.3": Variant(rescore=0.3),
     "rescoring 0.7": Variant(rescore=0.7),
     "hybrid 1 s": Variant(hybrid=1),
     "hybrid 3 s": Variant(hybrid=3),
     "hybrid 5 s": Variant(hybrid=5),
-    "trained shortly, span 3": Variant(ablation="span-3"),
-    "trained shortly, span 1": Variant(ablation="span-1"),
-    "trained shortly, full context": Variant(ablation="full-context"),
+    "short training, span 3, context 5": Variant(ablation="span-3"),
+    "short training, span 1": Variant(ablation="span-1"),
+    "short training, full context": Variant(ablation="full-context"),
 }
-"""Rows of the table, by name. Settings that a row does not name are the system's; its row stands for them in all."""
+"""Rows of the table, by name; what a row does not name is as in the system's own settings."""
+SYSTEM = "guidance annealed, rescoring 0, hybrid 0 s"
+DIRECTIONS = (
+    Direction(
+        paper="MAGNeT is about 7 times as fast as its autoregressive baseline",
+        figure="seconds",
+        smaller=SYSTEM,
+        larger="AR twin",
+    ),
+    Direction(paper="the first level needs many steps", smaller="steps 20-4-4-4", larger="steps 4-2-2-2"),
+    Direction(
+        paper="fewer steps on the other levels hurt little", smaller="steps 20-10-10-10", larger="steps 20-4-4-4"
+    ),
+    Direction(
+        paper="masking spans of 3 frames is better than masking frames",
+        smaller="short training, span 3, context 5",
+        larger="short training, span 1",
+    ),
+    Direction(
+        paper="restricted context is better on the levels above the first",
+        smaller="short training, span 3, context 5",
+        larger="short training, full context",
+    ),
+    Direction(paper="annealed guidance is better than a constant one", smaller=SYSTEM, larger="guidance constant"),
+    Direction(paper="rescoring makes the music better", smaller="rescoring 0.7", larger=SYSTEM),
+    Direction(paper="rescoring makes it slower", figure="seconds", smaller=SYSTEM, larger="rescoring 0.7"),
+    Direction(paper="an autoregressive beginning makes the music better", smaller="hybrid 5 s", larger=SYSTEM),
+)
+"""What arXiv:2401.04577 says of such pairs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +139,8 @@ class Ttm1:
     twin_decoding: MusicGenDecoding = field(default_factory=MusicGenDecoding)
     variants: dict[str, Variant] = field(default_factory=lambda: dict(VARIANTS))
     """Rows of the table: ways to make music of the test set's captions."""
+    directions: tuple[Direction, ...] = DIRECTIONS
+    """Findings of the paper that the rows are compared with."""
     batch_size: int = 20
     """Captions that are made into music together."""
     timed: int = 3
@@ -136,6 +168,10 @@ class Ttm1:
         if unknown := {variant.ablation for variant in self.variants.values()} - {"", *self.ablations}:
             raise InputError(
                 f"variants: expected ablations of {', '.join(self.ablations)}, got {', '.join(unknown)}. Rename it."
+            )
+        if unknown := {row for one in self.directions for row in (one.smaller, one.larger)} - set(self.variants):
+            raise InputError(
+                f"directions: expected rows of {', '.join(self.variants)}, got {', '.join(unknown)}. Rename it."
             )
 
     @property
@@ -340,18 +376,26 @@ def generate(job: Job[Ttm1]) -> None:
 @stage(
     reads=("dump/{tag}/test", "exp/{tag}/music", "exp/{tag}/judge"),
     writes=("exp/{tag}/score",),
-    conf=("variants",),
-    code=("recipes.music_scoring", "recipes.figures", "recipes.judging", "audiogen.metrics.frechet"),
+    conf=("variants", "directions"),
+    code=(
+        "recipes.music_scoring",
+        "recipes.directions",
+        "recipes.figures",
+        "recipes.judging",
+        "audiogen.metrics.attributes",
+        "audiogen.metrics.frechet",
+    ),
 )
 def score(job: Job[Ttm1]) -> None:
-    """Scoring: distances from the recordings, attributes that are heard, passes and time."""
+    """Scoring: distances from the recordings, attributes that are heard, passes and time, and what the paper found."""
     from recipes.captioned import read_captioned
+    from recipes.directions import compare
     from recipes.generations import read_made
     from recipes.music_scoring import Item, score_item, summarise, write_scored
 
     source, made, out = job.input("dump/{tag}/test"), job.input("exp/{tag}/music"), job.output("exp/{tag}/score")
     out.mkdir(exist_ok=True)
-    said, judge = read_captioned(source), job.input("exp/{tag}/judge")
+    said, judge, scored = read_captioned(source), job.input("exp/{tag}/judge"), {}
     for name in (RECORDINGS, CODEC, *job.conf.variants):
         folder = source if name == RECORDINGS else made / name
         notes = {one.id: one for one in read_made(folder)} if name in job.conf.variants else {}
@@ -359,9 +403,11 @@ def score(job: Job[Ttm1]) -> None:
             Item(source / f"{one.id}.flac", folder / f"{one.id}.flac", one.attributes, judge, notes.get(one.id))
             for one in said
         ]
-        scored = job.map(score_item, work, f"clips of {name}")
-        write_scored(scored, out / f"{name}.jsonl")
-        summarise(name, scored).write(out / f"{name}.json")
+        scored[name] = job.map(score_item, work, f"clips of {name}")
+        write_scored(scored[name], out / f"{name}.jsonl")
+        summarise(name, scored[name]).write(out / f"{name}.json")
+    remarks = [compare(direction, scored) for direction in job.conf.directions]
+    (out / "remarks.txt").write_text("".join(f"{remark}\n" for remark in remarks), encoding="utf-8")
 
 
 @stage(
