@@ -22,8 +22,8 @@ from audiogen.nn.conditioned import frame_positions
 WORD = re.compile(r"[\w/#']+")
 """Letters and digits, and what keys ("f#") and metres ("6/8") are written with."""
 PART_LENGTHS = (2, 3, 4)
-NUMBER_WIDTHS = (1, 3, 9, 27, 81)
-"""Widths of the intervals that tell numbers apart, and keep near ones together."""
+NUMBER_WIDTHS = (4, 12, 36, 108)
+"""Widths of the intervals that a number lies in; there are two rows of each, half a width apart."""
 START, NOTHING = 1, 0
 """Rows of the table: what stands before the first word, and what fills up."""
 LONGEST = 256
@@ -99,7 +99,8 @@ class CaptionEncoder(nn.Module):
 def pieces(word: str) -> list[str]:
     """What the vector of a word is the sum of; a word is marked at both ends."""
     if word.isdecimal():
-        return [f"{width}*{(int(word) + width // 2) // width}" for width in NUMBER_WIDTHS]
+        rows = [(width, start) for width in NUMBER_WIDTHS for start in (0, width // 2)]
+        return [word, *(f"{width}+{start}:{(int(word) + start) // width}" for width, start in rows)]
     marked = f"<{word}>"
     parts = {marked[at : at + length] for length in PART_LENGTHS for at in range(len(marked) - length + 1)}
     return [marked, *sorted(parts - {marked})]
