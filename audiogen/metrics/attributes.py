@@ -33,7 +33,7 @@ ONSET_RANGES = ((40.0, 200.0), (200.0, 1000.0), (1000.0, 8000.0))
 DISTANCES = torch.logspace(math.log10(0.15), math.log10(4.5), 120)
 """Seconds between onsets that are compared, [N]."""
 TEMPO_BINS, TEMPO_STEP, SLOWEST = 36, 0.04, 50.0
-"""Tempi are told apart in steps of 4 %, from 50 beats per minute up to 205."""
+"""Tempi are told apart in steps of 4 %, from 50 beats per minute up to 197."""
 
 
 @dataclass(frozen=True)

@@ -177,7 +177,7 @@ def test_all_captions_become_music_once(system, folder, tmp_path, monkeypatch):
     make_all(system, Variant(), captions, tmp_path / "x", **settings)  # what is there is not made again
     other = comparable(system, folder / "exp/magnet")
     with pytest.raises(AssertionError, match="without a twin"):
-        make.__wrapped__(other, Variant(hybrid=1), TEXTS[:1], [0])
+        make(other, Variant(hybrid=1), TEXTS[:1], [0])
 
 
 def test_the_codec_plays_the_first_levels(folder):
@@ -209,7 +209,7 @@ def summaries(count=240):
 
 def test_the_judge_learns_what_can_be_learnt_and_is_the_same_every_time():
     heard, known = summaries()
-    config = JudgeTraining(epochs=15)
+    config = JudgeTraining(epochs=25, batch_size=16)
     judge = train_judge(config, heard, known)
     best = {name: logits.argmax(-1) for name, logits in judge(Summary.stack(heard)).items()}
     keys = torch.tensor([KEYS.index(one.key) for one in known])
