@@ -1,6 +1,6 @@
 """Clips of folk music and what can be said of them: tunes of a collection, and tunes that are drawn.
 
-A folder of clips is one of `recipes.clips`, with `captions.jsonl` beside its list: a `Captioned` per line. Every clip
+A folder of clips is one of `recipes.clips`, with `captions.jsonl` beside its list: a `Description` per line. Every clip
 is a pure function of its `Order`. A clip of one split is of a tune of that split.
 """
 
@@ -52,7 +52,7 @@ class Order:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Captioned:
+class Description:
     """What is known of a clip, and said of it."""
 
     id: str
@@ -87,19 +87,21 @@ def orders(
     ]
 
 
-def make_clip(order: Order) -> tuple[Clip, Captioned]:
+def make_clip(order: Order) -> tuple[Clip, Description]:
     """Render one clip into `order.folder`; what is there already is not made again."""
     rng = np.random.default_rng(order.seed)
     tune, written, source = MAKERS[order.kind](order, rng)
     attributes = draw_attributes(rng, written.metre, written.mode)
     score = arrange(rng, tune, written.key, attributes, order.seconds)
-    captioned = Captioned(id=order.id, attributes=attributes, captions=draw_captions(rng, attributes, order.captions))
+    description = Description(
+        id=order.id, attributes=attributes, captions=draw_captions(rng, attributes, order.captions)
+    )
     path = order.folder / f"{order.id}.flac"
     if not path.exists():
         level, seed = float(10 ** (rng.uniform(*LOUDNESS) / 20)), int(rng.integers(2**31))
         played = play_fluid(score, order.soundfont, level) if order.soundfont else render(score, seed, level)
         save(with_noise_floor(played, rng), path)
-    return _clip(order, attributes, source), captioned
+    return _clip(order, attributes, source), description
 
 
 def collected(order: Order, rng: np.random.Generator) -> tuple[Tune, Signature, str]:
@@ -133,14 +135,14 @@ def read_midi(tune: Source) -> bytes:
         return archive.read(f"{tune.id}.mid")
 
 
-def write_lists(made: Sequence[tuple[Clip, Captioned]], folder: Path) -> None:
+def write_lists(made: Sequence[tuple[Clip, Description]], folder: Path) -> None:
     """The list of the clips in `folder`, and that of what is said of them."""
     with atomic_write(folder / LIST) as path:
         path.write_text("".join(json.dumps(asdict(said)) + "\n" for _, said in made), encoding="utf-8")
     write_list([clip for clip, _ in made], folder)
 
 
-def read_captioned(folder: Path) -> list[Captioned]:
+def read_descriptions(folder: Path) -> list[Description]:
     """What is said of the clips in `folder`.
 
     Raises:
@@ -150,7 +152,7 @@ def read_captioned(folder: Path) -> list[Captioned]:
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         return [
-            Captioned(id=row["id"], attributes=Attributes(**row["attributes"]), captions=tuple(row["captions"]))
+            Description(id=row["id"], attributes=Attributes(**row["attributes"]), captions=tuple(row["captions"]))
             for row in rows
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -299,10 +299,10 @@ def ablations(job: Job[Ttm1]) -> None:
 def judge(job: Job[Ttm1]) -> None:
     """Training of the judge: what tempo, metre, key and instrument a clip has."""
     from audiogen.metrics.attributes import save_judge
-    from recipes.captioned import read_captioned
+    from recipes.captioned import read_descriptions
     from recipes.judging import summaries, train_judge
 
-    said = read_captioned(job.input("dump/{tag}/train"))
+    said = read_descriptions(job.input("dump/{tag}/train"))
     chosen = said[:: max(1, len(said) // job.conf.judge.clips)]
     clips = _rendered(job, "train", [one.id for one in chosen])
     heard = job.map(summaries, clips, "clips")
@@ -354,12 +354,12 @@ def pack(job: Job[Ttm1]) -> None:
 def generate(job: Job[Ttm1]) -> None:
     """Music of the test set's captions, in every way that the conf names, and the codec's copies of its clips."""
     from audiogen.checkpoints.nano_music import comparable, load_nano_music
-    from recipes.captioned import read_captioned
+    from recipes.captioned import read_descriptions
     from recipes.generations import make_all
     from recipes.judging import play
 
     conf, out = job.conf, job.output("exp/{tag}/music")
-    captions = {one.id: one.captions[0] for one in read_captioned(job.input("dump/{tag}/test"))}
+    captions = {one.id: one.captions[0] for one in read_descriptions(job.input("dump/{tag}/test"))}
     system = load_nano_music(job.input("exp/{tag}/system") / MUSIC_NAME, conf.device)
     (out / CODEC).mkdir(parents=True, exist_ok=True)
     for clip in _rendered(job, "test", list(captions)):
@@ -388,14 +388,14 @@ def generate(job: Job[Ttm1]) -> None:
 )
 def score(job: Job[Ttm1]) -> None:
     """Scoring: distances from the recordings, attributes that are heard, passes and time, and what the paper found."""
-    from recipes.captioned import read_captioned
+    from recipes.captioned import read_descriptions
     from recipes.directions import compare
     from recipes.generations import read_made
     from recipes.music_scoring import Item, score_item, summarise, write_scored
 
     source, made, out = job.input("dump/{tag}/test"), job.input("exp/{tag}/music"), job.output("exp/{tag}/score")
     out.mkdir(exist_ok=True)
-    said, judge, scored = read_captioned(source), job.input("exp/{tag}/judge"), {}
+    said, judge, scored = read_descriptions(source), job.input("exp/{tag}/judge"), {}
     for name in (RECORDINGS, CODEC, *job.conf.variants):
         folder = source if name == RECORDINGS else made / name
         notes = {one.id: one for one in read_made(folder)} if name in job.conf.variants else {}

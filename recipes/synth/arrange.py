@@ -77,7 +77,7 @@ class Signature:
 
 
 def read_signature(data: bytes, name: str = "MIDI file") -> Signature | None:
-    """First metre and key of a MIDI file; None where it lacks one, or the metre is none of METRES.
+    """Metre and key of a MIDI file; None where it has none or several of them, or the metre is none of METRES.
 
     Raises:
         InputError: no MIDI file.
@@ -87,14 +87,15 @@ def read_signature(data: bytes, name: str = "MIDI file") -> Signature | None:
         file = mido.MidiFile(file=io.BytesIO(data))
     except (OSError, EOFError, ValueError, IndexError, KeyError) as error:
         raise InputError(f"{name}: expected a MIDI file, got something else ({error}). Download it again.") from error
-    said = {message.type: message for track in reversed(file.tracks) for message in reversed(track)}
-    if "time_signature" not in said or "key_signature" not in said:
+    messages = [message for track in file.tracks for message in track]
+    metres = {f"{m.numerator}/{m.denominator}" for m in messages if m.type == "time_signature"}
+    keys = {m.key for m in messages if m.type == "key_signature"}
+    if len(metres) != 1 or len(keys) != 1 or not metres <= METRES.keys():
         return None
-    time, key = said["time_signature"], said["key_signature"].key
-    metre = f"{time.numerator}/{time.denominator}"
+    (metre,), (key,) = metres, keys
     tonic = ENHARMONIC.get(key.removesuffix("m"), key.removesuffix("m"))
     mode = "minor" if key.endswith("m") else "major"
-    return Signature(metre=metre, key=f"{tonic} {mode}") if metre in METRES else None
+    return Signature(metre=metre, key=f"{tonic} {mode}")
 
 
 def draw_attributes(rng: np.random.Generator, metre: str, mode: str) -> Attributes:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from audiogen.errors import InputError
-from recipes.captioned import Order, make_clip, orders, read_captioned, write_lists
+from recipes.captioned import Order, make_clip, orders, read_descriptions, write_lists
 from recipes.clips import SAMPLE_RATE, read_list
 from recipes.sources import write_sources
 from recipes.synth.arrange import BACKINGS, LEADS, METRES, Signature, arrange, draw_attributes, read_signature, shift
@@ -106,9 +106,9 @@ def test_keys_are_reached_by_the_shorter_way():
     assert {shift("C major", key) for key in KEYS} == set(range(-6, 6))
 
 
-def midi(numerator=6, denominator=8, key="F#m", signed=True):
+def midi(numerator=6, denominator=8, *keys):
     track = mido.MidiTrack()
-    if signed:
+    for key in keys:
         track.append(mido.MetaMessage("key_signature", key=key))
         track.append(mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator))
     track.append(mido.Message("note_on", note=66, velocity=90))
@@ -119,16 +119,18 @@ def midi(numerator=6, denominator=8, key="F#m", signed=True):
 
 
 def test_the_signature_of_a_midi_file():
-    assert read_signature(midi()) == Signature(metre="6/8", key="F# minor")
+    assert read_signature(midi(6, 8, "F#m")) == Signature(metre="6/8", key="F# minor")
     assert read_signature(midi(4, 4, "Db")) == Signature(metre="4/4", key="C# major")
-    assert read_signature(midi(9, 8)) is None, "a metre that is not used"
-    assert read_signature(midi(signed=False)) is None
+    assert read_signature(midi(9, 8, "G")) is None, "a metre that is not used"
+    assert read_signature(midi()) is None, "no key"
+    assert read_signature(midi(6, 8, "G", "G")) == Signature(metre="6/8", key="G major")
+    assert read_signature(midi(6, 8, "G", "D")) is None, "a key that changes"
     with pytest.raises(InputError, match="expected a MIDI file"):
         read_signature(b"X:1\nT:no")
 
 
 def test_a_tune_without_chords_can_be_arranged():
-    score = arrange(rng(), read_tune(midi(3, 4)), "F# minor", WALTZ, 4.0)
+    score = arrange(rng(), read_tune(midi(3, 4, "F#m")), "F# minor", WALTZ, 4.0)
     assert [bool(part.notes) for part in score.parts] == [True, False, False]
 
 
@@ -151,7 +153,7 @@ def test_a_clip_is_the_same_every_time_and_its_list_comes_back(order: Order):
     assert path.read_bytes() == sound
     write_lists([made], order.folder)
     assert read_list(order.folder) == [made[0]]
-    assert read_captioned(order.folder) == [made[1]]
+    assert read_descriptions(order.folder) == [made[1]]
     audio = Audio.read(path)
     assert (audio.sample_rate, audio.duration) == (SAMPLE_RATE, 2.0)
     assert len(made[1].captions) == 4
@@ -159,4 +161,4 @@ def test_a_clip_is_the_same_every_time_and_its_list_comes_back(order: Order):
 
 def test_a_folder_without_captions_is_refused(tmp_path):
     with pytest.raises(InputError, match="Run the stage render"):
-        read_captioned(tmp_path)
+        read_descriptions(tmp_path)
