@@ -111,8 +111,9 @@ def midi(numerator=6, denominator=8, *keys):
     for key in keys:
         track.append(mido.MetaMessage("key_signature", key=key))
         track.append(mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator))
-    track.append(mido.Message("note_on", note=66, velocity=90))
-    track.append(mido.Message("note_off", note=66, time=480 * 30))
+    for _ in range(30):
+        track.append(mido.Message("note_on", note=66, velocity=90))
+        track.append(mido.Message("note_off", note=66, time=480))
     file, out = mido.MidiFile(ticks_per_beat=480, tracks=[track]), io.BytesIO()
     file.save(file=out)
     return out.getvalue()
