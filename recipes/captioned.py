@@ -7,7 +7,7 @@ is a pure function of its `Order`. A clip of one split is of a tune of that spli
 import json
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,28 @@ BARS = (8, 16)
 """Shortest and longest drawn tune."""
 LOUDNESS = (-24.0, -16.0)
 """Root mean square of clips, dB of full scale."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderConfig:
+    """How many clips of which kind, how long, and what is said of them."""
+
+    train: dict[str, int] = field(default_factory=lambda: {"tunes": 1000, "drawn": 1000})
+    dev: dict[str, int] = field(default_factory=lambda: {"tunes": 16, "drawn": 16})
+    test: dict[str, int] = field(default_factory=lambda: {"tunes": 60, "drawn": 60})
+    seconds: float = 10.0
+    captions: int = 8
+    """Per clip."""
+    soundfont: Path | None = None
+    """FluidSynth plays with this General MIDI soundfont; None: the project's own instruments, the same everywhere."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for counts in (self.train, self.dev, self.test):
+            if unknown := counts.keys() - set(KINDS):
+                raise InputError(
+                    f"render: expected numbers of {', '.join(KINDS)}, got {', '.join(unknown)}. Rename it."
+                )
 
 
 @dataclass(frozen=True, kw_only=True)

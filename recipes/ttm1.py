@@ -16,11 +16,12 @@ from audiogen.checkpoints.musicgen import MagnetDecoding, MusicGenDecoding
 from audiogen.checkpoints.nano_music import MUSIC_NAME
 from audiogen.errors import InputError
 from audiogen.training.music import CaptionedTokens, MagnetTraining, TwinTraining
-from recipes.captioned import KINDS, LIST
+from recipes.captioned import LIST, RenderConfig
 from recipes.card import Card
 from recipes.directions import Direction
 from recipes.generations import Variant
 from recipes.judging import JudgeTraining, Rendered
+from recipes.music_rows import ABLATIONS, CODEC, DIRECTIONS, RECORDINGS, VARIANTS, Ablation
 from recipes.records import past_runs
 from recipes.sources import SPLITS
 from recipes.stages import Job, Recipe, stage
@@ -31,86 +32,6 @@ SYNTH = tuple(
     f"recipes.synth.{name}" for name in ("arrange", "captions", "fluid", "folk", "instruments", "mix", "tunes", "voice")
 )
 TRAINED_ON = ("exp/{tag}/tokens/train", "exp/{tag}/tokens/dev", "dump/{tag}/train", "dump/{tag}/dev", "{codec}")
-RECORDINGS, CODEC = "recordings", "codec"
-"""Rows of the table that nobody generated: the held-out clips, and what the codec leaves of them."""
-VARIANTS = {
-    "AR twin": Variant(hybrid=10),
-    "steps 1-1-1-1": Variant(steps=(1, 1, 1, 1)),
-    "steps 4-2-2-2": Variant(steps=(4, 2, 2, 2)),
-    "steps 10-4-4-4": Variant(steps=(10, 4, 4, 4)),
-    "steps 20-4-4-4": Variant(steps=(20, 4, 4, 4)),
-    "steps 20-10-10-10": Variant(steps=(20, 10, 10, 10)),
-    "guidance off": Variant(guidance=(1.0, 1.0)),
-    "guidance constant": Variant(guidance=(4.0, 4.0)),
-    "guidance annealed, rescoring 0, hybrid 0 s": Variant(),
-    "rescoring 0.3": Variant(rescore=0.3),
-    "rescoring 0.7": Variant(rescore=0.7),
-    "hybrid 1 s": Variant(hybrid=1),
-    "hybrid 3 s": Variant(hybrid=3),
-    "hybrid 5 s": Variant(hybrid=5),
-    "short training, span 3, context 5": Variant(ablation="span-3"),
-    "short training, span 1": Variant(ablation="span-1"),
-    "short training, full context": Variant(ablation="full-context"),
-}
-"""Rows of the table, by name; what a row does not name is as in the system's own settings."""
-SYSTEM = "guidance annealed, rescoring 0, hybrid 0 s"
-DIRECTIONS = (
-    Direction(
-        paper="MAGNeT is about 7 times as fast as its autoregressive baseline",
-        figure="seconds",
-        smaller=SYSTEM,
-        larger="AR twin",
-    ),
-    Direction(paper="the first level needs many steps", smaller="steps 20-4-4-4", larger="steps 4-2-2-2"),
-    Direction(
-        paper="fewer steps on the other levels hurt little", smaller="steps 20-10-10-10", larger="steps 20-4-4-4"
-    ),
-    Direction(
-        paper="masking spans of 3 frames is better than masking frames",
-        smaller="short training, span 3, context 5",
-        larger="short training, span 1",
-    ),
-    Direction(
-        paper="restricted context is better on the levels above the first",
-        smaller="short training, span 3, context 5",
-        larger="short training, full context",
-    ),
-    Direction(paper="annealed guidance is better than a constant one", smaller=SYSTEM, larger="guidance constant"),
-    Direction(paper="rescoring makes the music better", smaller="rescoring 0.7", larger=SYSTEM),
-    Direction(paper="rescoring makes it slower", figure="seconds", smaller=SYSTEM, larger="rescoring 0.7"),
-    Direction(paper="an autoregressive beginning makes the music better", smaller="hybrid 5 s", larger=SYSTEM),
-)
-"""What arXiv:2401.04577 says of such pairs."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RenderConfig:
-    """How many clips of which kind, how long, and what is said of them."""
-
-    train: dict[str, int] = field(default_factory=lambda: {"tunes": 1000, "drawn": 1000})
-    dev: dict[str, int] = field(default_factory=lambda: {"tunes": 16, "drawn": 16})
-    test: dict[str, int] = field(default_factory=lambda: {"tunes": 60, "drawn": 60})
-    seconds: float = 10.0
-    captions: int = 8
-    """Per clip."""
-    soundfont: Path | None = None
-    """FluidSynth plays with this General MIDI soundfont; None: the project's own instruments, the same everywhere."""
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for counts in (self.train, self.dev, self.test):
-            if unknown := counts.keys() - set(KINDS):
-                raise InputError(
-                    f"render: expected numbers of {', '.join(KINDS)}, got {', '.join(unknown)}. Rename it."
-                )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ablation:
-    """What one MAGNeT that is trained for a comparison has in another way."""
-
-    span: int = 3
-    context: int = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,13 +49,11 @@ class Ttm1:
     """Clips per shard of the token archives."""
     magnet: MagnetTraining = field(default_factory=MagnetTraining)
     twin: TwinTraining = field(default_factory=TwinTraining)
-    ablations: dict[str, Ablation] = field(
-        default_factory=lambda: {"span-3": Ablation(), "span-1": Ablation(span=1), "full-context": Ablation(context=-1)}
-    )
+    ablations: dict[str, Ablation] = field(default_factory=lambda: dict(ABLATIONS))
     """Models that are trained for a comparison, by name; all else as in `magnet`, but for the steps."""
     ablation_steps: int = 1200
     judge: JudgeTraining = field(default_factory=JudgeTraining)
-    decoding: MagnetDecoding = field(default_factory=MagnetDecoding)
+    decoding: MagnetDecoding = field(default_factory=lambda: MagnetDecoding(steps=(10, 4, 4, 4)))
     """Comes with the packed system, as does that of the twin. Its span is that of the model that decodes."""
     twin_decoding: MusicGenDecoding = field(default_factory=MusicGenDecoding)
     variants: dict[str, Variant] = field(default_factory=lambda: dict(VARIANTS))
@@ -353,7 +272,7 @@ def pack(job: Job[Ttm1]) -> None:
 )
 def generate(job: Job[Ttm1]) -> None:
     """Music of the test set's captions, in every way that the conf names, and the codec's copies of its clips."""
-    from audiogen.checkpoints.nano_music import comparable, load_nano_music
+    from audiogen.checkpoints.nano_music import load_nano_music, with_magnet
     from recipes.captioned import read_descriptions
     from recipes.generations import make_all
     from recipes.judging import play
@@ -368,7 +287,7 @@ def generate(job: Job[Ttm1]) -> None:
         used = system
         if variant.ablation:
             model = job.input("exp/{tag}/ablations/{ablation}", ablation=variant.ablation) / "model"
-            used = comparable(system, model)
+            used = with_magnet(system, model)
         settings = {"batch_size": conf.batch_size, "timed": conf.timed, "seed": conf.seed}
         make_all(used, variant, captions, out / name, **settings)
 
@@ -473,18 +392,5 @@ def _run(function: functools.partial[Any]) -> None:
 RECIPE = Recipe(
     name="ttm1",
     conf=Ttm1,
-    stages=(
-        data,
-        render,
-        tokens,
-        magnet,
-        twin,
-        ablations,
-        judge,
-        pack,
-        generate,
-        score,
-        bundle,
-        results,
-    ),
+    stages=(data, render, tokens, magnet, twin, ablations, judge, pack, generate, score, bundle, results),
 )

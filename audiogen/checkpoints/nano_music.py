@@ -166,8 +166,8 @@ def load_nano_music(folder: str | Path, device: str = "cpu", dtype: torch.dtype 
     return MagnetSystem(model=magnet.network, decoding=filling, twin=other, **shared).to(device, dtype)
 
 
-def comparable(system: MagnetSystem, folder: str | Path) -> MagnetSystem:
-    """`system` with another MAGNeT of its sizes in the place of its own, without a twin.
+def with_magnet(system: MagnetSystem, folder: str | Path) -> MagnetSystem:
+    """`system` with another MAGNeT of the same codec in the place of its own, without a twin.
 
     Args:
         folder: what training wrote; the span of decoding is that of this model.

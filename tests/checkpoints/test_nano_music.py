@@ -12,11 +12,11 @@ from audiogen.checkpoints import RECIPES, load, models
 from audiogen.checkpoints.musicgen import MagnetSystem, MusicGenSystem
 from audiogen.checkpoints.nano_music import (
     Listener,
-    comparable,
     load_listener,
     load_nano_music,
     pack_music,
     save_listener,
+    with_magnet,
 )
 from audiogen.conditioning.caption_encoder import CaptionEncoder
 from audiogen.errors import InputError
@@ -67,11 +67,11 @@ def test_training_and_decoding_see_the_same_condition(packed):
 
 def test_another_model_takes_the_place_of_the_systems_own(packed, folder):
     system = load(packed)
-    other = comparable(system, folder / "exp/magnet")
+    other = with_magnet(system, folder / "exp/magnet")
     assert other.twin is None
     assert other.decoding.span == other.model.config.span
     with pytest.raises(InputError, match="type nano-magnet, got 'nano-twin'"):
-        comparable(system, folder / "exp/twin")
+        with_magnet(system, folder / "exp/twin")
 
 
 def test_a_twin_of_another_text_encoder_is_refused(folder, tmp_path):

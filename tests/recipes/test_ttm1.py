@@ -11,7 +11,7 @@ import torch
 from tiny_nano_music import DURATION, tiny_nano_music
 
 from audiogen.audio import Audio
-from audiogen.checkpoints.nano_music import comparable, load_nano_music
+from audiogen.checkpoints.nano_music import load_nano_music, with_magnet
 from audiogen.conditioning.caption_encoder import CaptionEncoder
 from audiogen.errors import InputError
 from audiogen.metrics.attributes import Heard, Summary
@@ -21,12 +21,13 @@ from recipes.config import load_conf
 from recipes.directions import Direction, compare
 from recipes.generations import Made, Variant, make, make_all, read_made
 from recipes.judging import JudgeTraining, play, train_judge, verdicts
+from recipes.music_rows import SYSTEM, VARIANTS
 from recipes.music_scoring import Scored, summarise
 from recipes.results import Score, read_section, render
 from recipes.stages import braces
 from recipes.synth.arrange import LEADS, METRES
 from recipes.synth.captions import KEYS, Attributes
-from recipes.ttm1 import RECIPE, SYSTEM, VARIANTS, Ttm1
+from recipes.ttm1 import RECIPE, Ttm1
 
 EGS = Path(__file__).parents[2] / "egs"
 CONFS = sorted(EGS.glob("*/ttm1/conf/*.yaml"))
@@ -71,6 +72,7 @@ def test_the_table_has_all_that_it_is_for(conf):
     assert {variant.hybrid for variant in variants} == {0, 1, 3, 5, 10}
     assert {variant.guidance for variant in variants} == {None, (1.0, 1.0), (4.0, 4.0)}
     assert VARIANTS[SYSTEM] == Variant()
+    assert "-".join(map(str, conf.decoding.steps)) in SYSTEM
 
 
 def test_every_stage_reads_what_an_earlier_one_writes_or_the_conf_names(tmp_path):
@@ -175,7 +177,7 @@ def test_all_captions_become_music_once(system, folder, tmp_path, monkeypatch):
     assert all(Audio.read(tmp_path / f"x/{name}.flac").duration == DURATION for name in captions)
     monkeypatch.setattr("recipes.generations.make", None)
     make_all(system, Variant(), captions, tmp_path / "x", **settings)  # what is there is not made again
-    other = comparable(system, folder / "exp/magnet")
+    other = with_magnet(system, folder / "exp/magnet")
     with pytest.raises(AssertionError, match="without a twin"):
         make(other, Variant(hybrid=1), TEXTS[:1], [0])
 
