@@ -17,7 +17,8 @@ import torch
 
 from audiogen.extras import need
 from audiogen.files import atomic_write
-from recipes.vamp_scoring import Scored, resampled_frechet
+from recipes.figures import resampled_frechet
+from recipes.vamp_scoring import Scored
 
 LEVEL = 0.01
 """Chance that a run fails without reason."""

@@ -25,8 +25,13 @@ COLUMNS = {
     "si_sdr": "SI-SDR (dB)",
     "frechet": "Fréchet distance",
     "copied": "codes copied",
+    "tempo_right": "tempo right",
+    "metre_right": "metre right",
+    "key_right": "key right",
+    "lead_right": "instrument right",
     "tempo_kept": "tempo within 3 %",
     "onset_f": "onset F",
+    "passes": "passes",
     "seconds": "s per 10 s",
 }
 """Figure of a score file -> heading, in the order of the table; the others follow by name."""
@@ -78,13 +83,17 @@ class Section:
     scores: Sequence[Score]
     runs: Mapping[str, Record]
     """Stage name -> its last completed run."""
+    remarks: Sequence[str] = ()
+    """Sentences that a stage wrote about the scores."""
 
 
 def read_section(folder: Path, runs: Mapping[str, Record]) -> Section:
-    """The score files in `folder`, which is `exp/<tag>/score`."""
+    """The score files in `folder`, which is `exp/<tag>/score`, and its remarks, one a line of `remarks.txt`."""
     scores = [Score.read(path) for path in folder.glob("*.json")]
     scores.sort(key=lambda score: (score.set, _place(score.system)))
-    return Section(tag=folder.parent.name, scores=scores, runs=runs)
+    remarks = folder / "remarks.txt"
+    sentences = remarks.read_text(encoding="utf-8").splitlines() if remarks.exists() else []
+    return Section(tag=folder.parent.name, scores=scores, runs=runs, remarks=sentences)
 
 
 def render(title: str, introduction: str, sections: Sequence[Section], items: str = "utterances") -> str:
@@ -105,6 +114,8 @@ def _render_section(section: Section) -> str:
         "",
         *score_table(section.scores),
         "",
+        *(f"- {remark}" for remark in section.remarks),
+        *([""] if section.remarks else []),
         *_table(["stage", "revision", "started", "took", "on", "command"], stages),
         "",
     ]

@@ -279,6 +279,7 @@ def vamps(job: Job[Vamp1]) -> None:
     conf=("prompts", "steps"),
     code=(
         "recipes.vamp_scoring",
+        "recipes.figures",
         "recipes.curves",
         "audiogen.metrics.codec",
         "audiogen.metrics.frechet",

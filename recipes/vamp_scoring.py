@@ -5,16 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from audiogen.audio import Audio
 from audiogen.files import atomic_write
 from audiogen.metrics.codec import mel_loss, si_sdr
-from audiogen.metrics.frechet import frechet_distance, log_mel_statistics
+from audiogen.metrics.frechet import log_mel_statistics
 from audiogen.metrics.rhythm import onset_f_measure, tempo_error
-from audiogen.metrics.speech import error_rate
-from recipes.results import Figure, Score
+from recipes.figures import mean, resampled_frechet, spread
+from recipes.results import Score
 from recipes.vamps import Made
 
 TEMPO_TOLERANCE = 0.03
@@ -23,8 +22,6 @@ SETS = {"test": ("loops", "tunes", "real"), "real": ("real",)}
 """Set of scores -> kinds of its clips: all held-out clips, and the held-out recordings among them."""
 MEANS = ("mel_loss", "si_sdr", "copied", "tempo_kept", "onset_f", "seconds")
 """Figures of a clip that are averaged over a set."""
-RESAMPLES = 100
-"""Draws of the bootstrap of a Fréchet distance."""
 
 
 @dataclass(frozen=True)
@@ -79,25 +76,9 @@ def score_item(item: Item) -> Scored:
 
 def summarise(set_name: str, system: str, scored: Sequence[Scored]) -> Score:
     """All figures of one system on one set."""
-    figures = {name: figure for name in MEANS if (figure := _mean([getattr(one, name) for one in scored]))}
-    figures["frechet"] = _spread(resampled_frechet(scored))
+    figures = {name: figure for name in MEANS if (figure := mean([getattr(one, name) for one in scored]))}
+    figures["frechet"] = spread(resampled_frechet(scored))
     return Score(set=set_name, system=system, utterances=len(scored), figures=figures)
-
-
-def resampled_frechet(scored: Sequence[Scored]) -> Tensor:
-    """[1 + RESAMPLES]: the Fréchet distance of all clips from their sources, then of clips drawn with replacement.
-
-    Equally many clips are drawn equally every time, so the differences of two systems on the same clips are paired.
-    """
-    generator = torch.Generator().manual_seed(0)
-    draws = torch.randint(len(scored), (RESAMPLES, len(scored)), generator=generator).tolist()
-    distances = []
-    for chosen in [range(len(scored)), *draws]:
-        windows, sources = zip(
-            *((scored[index].windows, scored[index].source_windows) for index in chosen), strict=True
-        )
-        distances.append(frechet_distance(torch.cat(sources), torch.cat(windows)))
-    return torch.tensor(distances, dtype=torch.float64)
 
 
 def write_scored(scored: Sequence[Scored], path: Path) -> None:
@@ -105,18 +86,3 @@ def write_scored(scored: Sequence[Scored], path: Path) -> None:
     with atomic_write(path) as temporary:
         lines = (json.dumps({name: getattr(one, name) for name in ("id", *MEANS)}) + "\n" for one in scored)
         temporary.write_text("".join(lines), encoding="utf-8")
-
-
-def _mean(values: Sequence[float | None]) -> Figure | None:
-    """With a bootstrap interval over the clips of which the figure is defined; None where there are none."""
-    defined = [value for value in values if value is not None]
-    if not defined:
-        return None
-    rate = error_rate(defined, [1] * len(defined))  # type: ignore[arg-type]  # it counts, and means as well
-    return Figure(value=rate.value, low=rate.low, high=rate.high)
-
-
-def _spread(distances: Tensor) -> Figure:
-    """The first with a normal interval: clips drawn twice make a resampled Fréchet distance too large, not too wide."""
-    value, half = float(distances[0]), 1.96 * float(distances[1:].std())
-    return Figure(value=value, low=max(0.0, value - half), high=value + half)

@@ -21,6 +21,7 @@ LOADERS = {
     "musicgen": "audiogen.checkpoints.musicgen:load_music",
     "nano-codec": "audiogen.checkpoints.nano:load_nano_codec",
     "nano-codec-music": "audiogen.checkpoints.nano:load_nano_codec",
+    "nano-music": "audiogen.checkpoints.nano_music:load_nano_music",
     "nano-vamp": "audiogen.checkpoints.vampnet:load_vamp",
     "vampnet": "audiogen.checkpoints.vampnet:load_vampnet",
     "vampnet-official": "audiogen.checkpoints.vampnet:load_vamp",
@@ -33,7 +34,12 @@ LOADERS = {
 """`model_type` of a folder -> "module:function"; the function takes the folder and a device."""
 
 BUNDLED = Path(__file__).parents[1] / "bundled"
-RECIPES = {"nano-tts": "egs/kathleen/tts1", "nano-vamp": "egs/loops/vamp1"}
+RECIPES = {
+    "nano-codec-music": "egs/loops/vamp1",
+    "nano-music": "egs/nottingham/ttm1",
+    "nano-tts": "egs/kathleen/tts1",
+    "nano-vamp": "egs/loops/vamp1",
+}
 """Bundled name -> the recipe that makes it, for packages that came without."""
 
 

@@ -1,0 +1,396 @@
+"""Text to music: MAGNeT and its autoregressive twin on captioned folk music, and what each of their settings does.
+
+`data/` holds the lists of tunes, `dump/<conf>/` the clips and captions, `exp/<conf>/` everything else.
+"""
+
+import functools
+import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from audiogen.checkpoints import resolve
+from audiogen.checkpoints.musicgen import MagnetDecoding, MusicGenDecoding
+from audiogen.checkpoints.nano_music import MUSIC_NAME
+from audiogen.errors import InputError
+from audiogen.training.music import CaptionedTokens, MagnetTraining, TwinTraining
+from recipes.captioned import LIST, RenderConfig
+from recipes.card import Card
+from recipes.directions import Direction
+from recipes.generations import Variant
+from recipes.judging import JudgeTraining, Rendered
+from recipes.music_rows import ABLATIONS, CODEC, DIRECTIONS, RECORDINGS, VARIANTS, Ablation
+from recipes.records import past_runs
+from recipes.sources import SPLITS
+from recipes.stages import Job, Recipe, stage
+
+logger = logging.getLogger(__name__)
+
+SYNTH = tuple(
+    f"recipes.synth.{name}" for name in ("arrange", "captions", "fluid", "folk", "instruments", "mix", "tunes", "voice")
+)
+TRAINED_ON = ("exp/{tag}/tokens/train", "exp/{tag}/tokens/dev", "dump/{tag}/train", "dump/{tag}/dev", "{codec}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ttm1:
+    """The conf of this recipe."""
+
+    tunes: Path | None = None
+    """Folder with `tunes.jsonl` and `midi.zip`; None: only tunes that are drawn."""
+    tunes_held_out: float = 0.1
+    """Share of the tunes that dev has, and test."""
+    render: RenderConfig = field(default_factory=RenderConfig)
+    codec: str = "nano-codec-music"
+    """Name or folder; egs/loops/vamp1 trains it."""
+    clips_per_shard: int = 100
+    """Clips per shard of the token archives."""
+    magnet: MagnetTraining = field(default_factory=MagnetTraining)
+    twin: TwinTraining = field(default_factory=TwinTraining)
+    ablations: dict[str, Ablation] = field(default_factory=lambda: dict(ABLATIONS))
+    """Models that are trained for a comparison, by name; all else as in `magnet`, but for the steps."""
+    ablation_steps: int = 1200
+    judge: JudgeTraining = field(default_factory=JudgeTraining)
+    decoding: MagnetDecoding = field(default_factory=lambda: MagnetDecoding(steps=(10, 4, 4, 4)))
+    """Comes with the packed system, as does that of the twin. Its span is that of the model that decodes."""
+    twin_decoding: MusicGenDecoding = field(default_factory=MusicGenDecoding)
+    variants: dict[str, Variant] = field(default_factory=lambda: dict(VARIANTS))
+    """Rows of the table: ways to make music of the test set's captions."""
+    directions: tuple[Direction, ...] = DIRECTIONS
+    """Findings of the paper that the rows are compared with."""
+    batch_size: int = 20
+    """Captions that are made into music together."""
+    timed: int = 3
+    """Captions that are made into music one by one, for the latency."""
+    seed: int = 0
+    """Of the music."""
+    bundle: Path = Path("exp/bundle")
+    """Where stage bundle copies the system; ../../../audiogen/bundled ships it with the package."""
+    card: Card = field(default_factory=Card)
+    """What the model card says."""
+    results: Path = Path("RESULTS.md")
+    title: str
+    """Heading of RESULTS.md."""
+    introduction: str
+    """What RESULTS.md says about data and measurement."""
+    device: str = "cpu"
+    """Where tokens are extracted and music is made; training takes a GPU where there is one."""
+    cluster: dict[str, Any] = field(default_factory=dict)
+    """Options of the jobs with `--cmd slurm` (submitit's) or `--cmd ray`."""
+
+    def __post_init__(self) -> None:
+        counts = (self.render.train, self.render.dev, self.render.test)
+        if self.tunes is None and any(count.get("tunes") for count in counts):
+            raise InputError("render: expected 0 clips of tunes without a folder of tunes. Give --set tunes=DIR.")
+        if unknown := {variant.ablation for variant in self.variants.values()} - {"", *self.ablations}:
+            raise InputError(
+                f"variants: expected ablations of {', '.join(self.ablations)}, got {', '.join(unknown)}. Rename it."
+            )
+        if unknown := {row for one in self.directions for row in (one.smaller, one.larger)} - set(self.variants):
+            raise InputError(
+                f"directions: expected rows of {', '.join(self.variants)}, got {', '.join(unknown)}. Rename it."
+            )
+
+    @property
+    def sets(self) -> dict[str, Any]:
+        """What the recipe reads, its splits, the folder of its codec, and the models for comparison."""
+        return {
+            "source": (str(self.tunes),) if self.tunes else (),
+            "split": SPLITS,
+            "codec": str(resolve(self.codec)),
+            "ablation": tuple(self.ablations),
+        }
+
+
+@stage(
+    reads=("{source}",),
+    writes=("data/{split}.jsonl", "data/SOURCES.md"),
+    conf=("tunes", "tunes_held_out"),
+    code=("recipes.sources", "recipes.synth.arrange"),
+)
+def data(job: Job[Ttm1]) -> None:
+    """Data preparation: which tunes each split has."""
+    from recipes.captioned import usable
+    from recipes.sources import describe, read_tunes, split, write_sources
+
+    there = read_tunes(job.conf.tunes) if job.conf.tunes else []
+    tunes = usable(there)
+    logger.info("%d of %d tunes are in a metre that is used", len(tunes), len(there))
+    parts = split(tunes, {}, job.conf.tunes_held_out)
+    for name, part in parts.items():
+        write_sources(part, job.output("data/{split}.jsonl", split=name))
+    job.output("data/SOURCES.md").write_text(describe(parts), encoding="utf-8")
+
+
+@stage(
+    reads=("data/{split}.jsonl", "{source}"),
+    writes=("dump/{tag}/{split}",),
+    conf=("render",),
+    code=("recipes.captioned", *SYNTH),
+)
+def render(job: Job[Ttm1]) -> None:
+    """Clips and captions: tunes in a key and tempo, and on instruments, of their own each time."""
+    from recipes.captioned import make_clip, orders, write_lists
+
+    conf = job.conf.render
+    for number, (name, counts) in enumerate((("train", conf.train), ("dev", conf.dev), ("test", conf.test))):
+        folder = job.output("dump/{tag}/{split}", split=name)
+        folder.mkdir(parents=True, exist_ok=True)
+        tunes = job.input("data/{split}.jsonl", split=name)
+        made = orders(counts, tunes, folder, conf.seconds, conf.captions, (conf.seed, number), conf.soundfont)
+        write_lists(job.map(make_clip, made, f"clips of {name}"), folder)
+
+
+@stage(
+    reads=("dump/{tag}/{split}", "{codec}"),
+    writes=("exp/{tag}/tokens/{split}",),
+    conf=("clips_per_shard",),
+    settings=("device",),
+    code=("recipes.clip_tokens", "audiogen.pipelines.coding"),
+)
+def tokens(job: Job[Ttm1]) -> None:
+    """Token extraction: clips to codes, in safetensors shards."""
+    from recipes.clip_tokens import missing_shards, write_shard
+
+    codec = job.input("{codec}")
+    for name in SPLITS:
+        clips, archive = job.input("dump/{tag}/{split}", split=name), job.output("exp/{tag}/tokens/{split}", split=name)
+        shards = missing_shards([clips], archive, job.conf.clips_per_shard, codec, job.conf.device)
+        frames = sum(job.map(write_shard, shards, f"shards of {name}"))
+        logger.info("%s: %d shards, %d frames", name, len(shards), frames)
+
+
+@stage(
+    reads=TRAINED_ON,
+    writes=("exp/{tag}/magnet",),
+    conf=("magnet",),
+    code=("audiogen.training.music", "audiogen.models.magnet", "audiogen.conditioning.caption_encoder"),
+)
+def magnet(job: Job[Ttm1]) -> None:
+    """Training of MAGNeT, with its text encoder."""
+    _train_magnet(job, job.conf.magnet, job.output("exp/{tag}/magnet"))
+
+
+@stage(
+    reads=(*TRAINED_ON, "exp/{tag}/magnet/model"),
+    writes=("exp/{tag}/twin",),
+    conf=("twin",),
+    code=("audiogen.training.music", "audiogen.models.musicgen"),
+)
+def twin(job: Job[Ttm1]) -> None:
+    """Training of the autoregressive twin, with MAGNeT's text encoder."""
+    from audiogen.training.music import train_twin
+
+    out, made_by = job.output("exp/{tag}/twin"), job.input("{codec}")
+    magnet = job.input("exp/{tag}/magnet/model")
+    train = functools.partial(
+        train_twin, job.conf.twin, _archive(job, "train"), _archive(job, "dev"), made_by, magnet, out
+    )
+    job.call(_run, train)
+
+
+@stage(
+    reads=TRAINED_ON,
+    writes=("exp/{tag}/ablations/{ablation}",),
+    conf=("magnet", "ablations", "ablation_steps"),
+    code=("audiogen.training.music", "audiogen.models.magnet", "audiogen.conditioning.caption_encoder"),
+)
+def ablations(job: Job[Ttm1]) -> None:
+    """Shorter training of MAGNeTs for a comparison, which differ in one thing."""
+    for name, change in job.conf.ablations.items():
+        conf = replace(
+            job.conf.magnet,
+            fit=replace(job.conf.magnet.fit, steps=job.conf.ablation_steps),
+            model=replace(job.conf.magnet.model, span=change.span, context=change.context),
+        )
+        logger.info("%s: %s", name, change)
+        _train_magnet(job, conf, job.output("exp/{tag}/ablations/{ablation}", ablation=name))
+
+
+@stage(
+    reads=("exp/{tag}/tokens/train", "dump/{tag}/train", "{codec}"),
+    writes=("exp/{tag}/judge",),
+    conf=("judge", "magnet"),
+    code=("recipes.judging", "audiogen.metrics.attributes"),
+)
+def judge(job: Job[Ttm1]) -> None:
+    """Training of the judge: what tempo, metre, key and instrument a clip has."""
+    from audiogen.metrics.attributes import save_judge
+    from recipes.captioned import read_descriptions
+    from recipes.judging import summaries, train_judge
+
+    said = read_descriptions(job.input("dump/{tag}/train"))
+    chosen = said[:: max(1, len(said) // job.conf.judge.clips)]
+    clips = _rendered(job, "train", [one.id for one in chosen])
+    heard = job.map(summaries, clips, "clips")
+    known = [one.attributes for one in chosen]
+    made = train_judge(job.conf.judge, [one for pair in zip(*heard, strict=True) for one in pair], known * 2)
+    save_judge(made, job.output("exp/{tag}/judge"))
+
+
+@stage(
+    reads=("{codec}", "exp/{tag}/magnet/model", "exp/{tag}/twin/model"),
+    writes=("exp/{tag}/system",),
+    conf=("magnet", "decoding", "twin_decoding"),
+    code=("audiogen.checkpoints.nano_music",),
+)
+def pack(job: Job[Ttm1]) -> None:
+    """Packing of the system: one folder for the codec, one for both models and their text encoder."""
+    from audiogen.checkpoints.nano_music import pack_music
+
+    pack_music(
+        job.output("exp/{tag}/system"),
+        codec=job.input("{codec}"),
+        magnet=job.input("exp/{tag}/magnet/model"),
+        twin=job.input("exp/{tag}/twin/model"),
+        duration=job.conf.magnet.seconds,
+        decoding=replace(job.conf.decoding, span=job.conf.magnet.model.span),
+        twin_decoding=job.conf.twin_decoding,
+    )
+
+
+@stage(
+    reads=(
+        "dump/{tag}/test",
+        "exp/{tag}/tokens/test",
+        "{codec}",
+        "exp/{tag}/system",
+        "exp/{tag}/ablations/{ablation}",
+    ),
+    writes=("exp/{tag}/music",),
+    conf=("magnet", "decoding", "variants", "batch_size", "timed", "seed"),
+    settings=("device",),
+    code=(
+        "recipes.generations",
+        "audiogen.decoding.decoder",
+        "audiogen.decoding.hybrid",
+        "audiogen.decoding.autoregressive",
+        "audiogen.decoding.rescorers",
+    ),
+)
+def generate(job: Job[Ttm1]) -> None:
+    """Music of the test set's captions, in every way that the conf names, and the codec's copies of its clips."""
+    from audiogen.checkpoints.nano_music import load_nano_music, with_magnet
+    from recipes.captioned import read_descriptions
+    from recipes.generations import make_all
+    from recipes.judging import play
+
+    conf, out = job.conf, job.output("exp/{tag}/music")
+    captions = {one.id: one.captions[0] for one in read_descriptions(job.input("dump/{tag}/test"))}
+    system = load_nano_music(job.input("exp/{tag}/system") / MUSIC_NAME, conf.device)
+    (out / CODEC).mkdir(parents=True, exist_ok=True)
+    for clip in _rendered(job, "test", list(captions)):
+        play(clip.codes, clip.codec).save(out / CODEC / f"{clip.path.stem}.flac")
+    for name, variant in conf.variants.items():
+        used = system
+        if variant.ablation:
+            model = job.input("exp/{tag}/ablations/{ablation}", ablation=variant.ablation) / "model"
+            used = with_magnet(system, model)
+        settings = {"batch_size": conf.batch_size, "timed": conf.timed, "seed": conf.seed}
+        make_all(used, variant, captions, out / name, **settings)
+
+
+@stage(
+    reads=("dump/{tag}/test", "exp/{tag}/music", "exp/{tag}/judge"),
+    writes=("exp/{tag}/score",),
+    conf=("variants", "directions"),
+    code=(
+        "recipes.music_scoring",
+        "recipes.directions",
+        "recipes.figures",
+        "recipes.judging",
+        "audiogen.metrics.attributes",
+        "audiogen.metrics.frechet",
+    ),
+)
+def score(job: Job[Ttm1]) -> None:
+    """Scoring: distances from the recordings, attributes that are heard, passes and time, and what the paper found."""
+    from recipes.captioned import read_descriptions
+    from recipes.directions import compare
+    from recipes.generations import read_made
+    from recipes.music_scoring import Item, score_item, summarise, write_scored
+
+    source, made, out = job.input("dump/{tag}/test"), job.input("exp/{tag}/music"), job.output("exp/{tag}/score")
+    out.mkdir(exist_ok=True)
+    said, judge, scored = read_descriptions(source), job.input("exp/{tag}/judge"), {}
+    for name in (RECORDINGS, CODEC, *job.conf.variants):
+        folder = source if name == RECORDINGS else made / name
+        notes = {one.id: one for one in read_made(folder)} if name in job.conf.variants else {}
+        work = [
+            Item(source / f"{one.id}.flac", folder / f"{one.id}.flac", one.attributes, judge, notes.get(one.id))
+            for one in said
+        ]
+        scored[name] = job.map(score_item, work, f"clips of {name}")
+        write_scored(scored[name], out / f"{name}.jsonl")
+        summarise(name, scored[name]).write(out / f"{name}.json")
+    remarks = [compare(direction, scored) for direction in job.conf.directions]
+    (out / "remarks.txt").write_text("".join(f"{remark}\n" for remark in remarks), encoding="utf-8")
+
+
+@stage(
+    reads=("exp/{tag}/system", "exp/{tag}/score"),
+    writes=(f"{{bundle}}/{MUSIC_NAME}",),
+    conf=("card",),
+    code=("recipes.card",),
+)
+def bundle(job: Job[Ttm1]) -> None:
+    """The system with its model card, as `audiogen.load` finds it by name; its codec is bundled by itself."""
+    from recipes.card import write_card
+    from recipes.results import read_section
+
+    folder = job.output(f"{{bundle}}/{MUSIC_NAME}")
+    shutil.copytree(job.input("exp/{tag}/system") / MUSIC_NAME, folder, dirs_exist_ok=True)
+    section = read_section(job.input("exp/{tag}/score"), past_runs(job.names["tag"]))
+    write_card(folder, MUSIC_NAME, job.conf.card, section, recipe="/".join(Path.cwd().parts[-3:]))
+
+
+@stage(
+    reads=("exp/{tag}/score",),
+    writes=("{results}",),
+    conf=("title", "introduction"),
+    code=("recipes.results",),
+)
+def results(job: Job[Ttm1]) -> None:
+    """RESULTS.md from the score files of every conf that was run."""
+    from recipes.results import read_section, render
+
+    folders = sorted(job.input("exp/{tag}/score").parent.parent.glob("*/score"))
+    sections = [read_section(folder, past_runs(folder.parent.name)) for folder in folders]
+    page = render(job.conf.title, job.conf.introduction, sections, items="clips")
+    job.output("{results}").write_text(page, encoding="utf-8")
+
+
+def _train_magnet(job: Job[Ttm1], conf: MagnetTraining, out: Path) -> None:
+    from audiogen.training.music import train_magnet
+
+    train, dev = _archive(job, "train"), _archive(job, "dev")
+    job.call(_run, functools.partial(train_magnet, conf, train, dev, job.input("{codec}"), out))
+
+
+def _archive(job: Job[Ttm1], split: str) -> CaptionedTokens:
+    """The codes and captions of a split."""
+    tokens, clips = job.input(f"exp/{{tag}}/tokens/{split}"), job.input(f"dump/{{tag}}/{split}")
+    return CaptionedTokens(tokens=tokens, captions=clips / LIST)
+
+
+def _rendered(job: Job[Ttm1], split: str, names: Sequence[str]) -> list[Rendered]:
+    """Some clips of a split, with the codes of the levels that the models make."""
+    from audiogen.training.clips import read_clips
+
+    folder, codec = job.input(f"dump/{{tag}}/{split}"), job.input("{codec}")
+    codes, levels = read_clips(job.input(f"exp/{{tag}}/tokens/{split}")), job.conf.magnet.model.levels
+    return [Rendered(folder / f"{name}.flac", codes[name][:levels], codec) for name in names]
+
+
+def _run(function: functools.partial[Any]) -> None:
+    """Call a bound function, for its effect on the disk."""
+    function()
+
+
+RECIPE = Recipe(
+    name="ttm1",
+    conf=Ttm1,
+    stages=(data, render, tokens, magnet, twin, ablations, judge, pack, generate, score, bundle, results),
+)
