@@ -1,4 +1,4 @@
-"""The one exception a user can cause, and the hint that goes with an unknown name."""
+"""What a user can cause, and the hint that goes with an unknown name."""
 
 import difflib
 from collections.abc import Iterable
@@ -6,6 +6,10 @@ from collections.abc import Iterable
 
 class InputError(ValueError):
     """Wrong input: the message says what was expected, what came, and what to do."""
+
+
+class NotBundledError(InputError):
+    """A bundled model's name, in a package that came without its weights."""
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> str:

@@ -11,7 +11,7 @@ import torch
 from audiogen.checkpoints.safe import restricted_load
 from audiogen.checkpoints.weights import assign_weights, read_safetensors
 from audiogen.codecs.weights import hub_snapshot
-from audiogen.errors import InputError, nearest
+from audiogen.errors import InputError, NotBundledError, nearest
 
 __all__ = ["LOADERS", "assign_weights", "load", "models", "read_safetensors", "resolve", "restricted_load"]
 
@@ -69,6 +69,7 @@ def resolve(name_or_dir: str | Path) -> Path:
     """The folder that a name stands for, or the folder itself.
 
     Raises:
+        NotBundledError: a bundled name, whose weights are not in this package.
         InputError: neither; the message lists the nearest names.
     """
     name, known = str(name_or_dir), models()
@@ -77,7 +78,7 @@ def resolve(name_or_dir: str | Path) -> Path:
     if Path(name).is_dir():
         return Path(name)
     if name in RECIPES:
-        raise InputError(
+        raise NotBundledError(
             f"expected the weights of {name} in {BUNDLED}, got a package without them. Make them with "
             f"{RECIPES[name]}/run.sh --set bundle=../../../audiogen/bundled, or name another model's folder."
         )

@@ -13,10 +13,11 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from typer.testing import CliRunner
 
+from audiogen import checkpoints
 from audiogen.audio import Audio
 from audiogen.cli import app
 from audiogen.errors import InputError
-from audiogen.serving.demo.app import TABS, serving
+from audiogen.serving.demo.app import TABS, build, serving
 from audiogen.serving.demo.config import settings_folder
 
 
@@ -195,6 +196,15 @@ def test_an_unknown_model_is_said_before_the_page_opens(demo, tmp_path):
         serving(replace(demo.config, folder=tmp_path, model="nano-vmap"), "127.0.0.1", 7860),
     ):
         pass
+
+
+def test_a_tab_whose_model_is_not_bundled_says_how_to_get_it(demo, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "BUNDLED", tmp_path)
+    config = replace(demo.config, folder=tmp_path, music="nano-music", twin=None)
+    page = build(config).get_config_file()
+    texts = [str(one["props"].get("value")) for one in page["components"] if one["type"] == "markdown"]
+    assert any("egs/nottingham/ttm1/run.sh" in text for text in texts)
+    assert {one["api_name"] for one in page["dependencies"] if one["api_visibility"] == "public"} == {"vamp", "speak"}
 
 
 def test_the_server_ends_with_its_block(demo, tmp_path):

@@ -20,6 +20,7 @@
 A request that cannot be fulfilled raises the same message that the page shows.
 """
 
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -30,10 +31,13 @@ from typing import Any
 
 import gradio as gr
 
-from audiogen.errors import InputError
+from audiogen.errors import InputError, NotBundledError
 from audiogen.serving.demo import music_tab, speak_tab, vamp_tab
 from audiogen.serving.demo.config import DemoConfig
+from audiogen.serving.demo.errors import sentence
 from audiogen.serving.demo.inlets import Inlet, Inlets
+
+logger = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 SCRIPTS = ("sound.js", "waveform.js", "player.js")
@@ -67,24 +71,36 @@ TABS = [
 
 
 def build(config: DemoConfig) -> gr.Blocks:
-    """The page, ready to launch; loads the models.
+    """The page, ready to launch; loads the models. A tab whose model is not bundled says how to get it.
 
     Raises:
         InputError: a model's name is unknown, or its files are damaged.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # is read in several places of gradio, not only by Blocks
     os.environ["GRADIO_TEMP_DIR"] = str(config.folder / "gradio")  # uploads, and what the page is given to play
-    pipelines = [tab.load(config) for tab in TABS]
+    pipelines = [_loaded(tab, config) for tab in TABS]
     with gr.Blocks(title="audiogen", analytics_enabled=False) as page:
         gr.Markdown("# audiogen\nMasked generation of music and speech, on this machine.", elem_id="title")
         inlets: dict[str, Inlet] = {}
         with gr.Tabs() as tabs:
             for tab, pipeline in zip(TABS, pipelines, strict=True):
                 with gr.Tab(tab.label, id=tab.label):
+                    if isinstance(pipeline, NotBundledError):
+                        gr.Markdown(sentence(pipeline))
+                        continue
                     inlet = tab.add(pipeline, config, inlets)
                 if inlet is not None:
                     inlets[tab.label] = _shown_after(inlet, tabs, tab.label)
     return page.queue(max_size=MAX_WAITING)
+
+
+def _loaded(tab: Tab, config: DemoConfig) -> Any:
+    """The tab's pipeline, or why there is none."""
+    try:
+        return tab.load(config)
+    except NotBundledError as error:
+        logger.warning("The tab %s stays empty: %s", tab.label, error)
+        return error
 
 
 @contextmanager
