@@ -92,8 +92,8 @@ def read_section(folder: Path, runs: Mapping[str, Record]) -> Section:
     scores = [Score.read(path) for path in folder.glob("*.json")]
     scores.sort(key=lambda score: (score.set, _place(score.system)))
     remarks = folder / "remarks.txt"
-    sentences = remarks.read_text(encoding="utf-8").splitlines() if remarks.exists() else []
-    return Section(tag=folder.parent.name, scores=scores, runs=runs, remarks=sentences)
+    sentences = remarks.read_text(encoding="utf-8").splitlines() if remarks.exists() else ()
+    return Section(tag=folder.parent.name, scores=scores, runs=runs, remarks=tuple(sentences))
 
 
 def render(title: str, introduction: str, sections: Sequence[Section], items: str = "utterances") -> str:
