@@ -37,8 +37,9 @@ class Local(Executor):
             yield from map(function, items)
             return
         # spawn: a forked child would inherit torch's threads in an unknown state
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(self.nj, len(items)), mp_context=context, initializer=_die_with_parent) as pool:
+        context, workers = multiprocessing.get_context("spawn"), min(self.nj, len(items))
+        threads = max(1, _threads() // workers)
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(threads,)) as pool:
             try:
                 yield from pool.map(function, items)
             finally:
@@ -119,6 +120,17 @@ def _optional(package: str, command: str) -> ModuleType:
             f"--cmd {command}: expected the package {package}, which is not installed. "
             f"Install the extra: pip install 'audiogen[cluster]', or use --cmd local."
         ) from error
+
+
+def _threads() -> int:
+    """That this process may compute with."""
+    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+
+
+def _start(threads: int) -> None:
+    """Prepare a worker: its share of the threads, since workers with more than there are cores wait for each other."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch is imported, by the first item
+    _die_with_parent()
 
 
 def _die_with_parent() -> None:

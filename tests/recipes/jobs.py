@@ -20,6 +20,13 @@ def process_id(item: int) -> int:
     return os.getpid()
 
 
+def threads(item: int) -> int:
+    """That an item is computed with."""
+    import torch
+
+    return torch.get_num_threads()
+
+
 def sleep_beside(path: str) -> None:
     """Write the process id to `path`, then take long."""
     part = Path(f"{path}.part")

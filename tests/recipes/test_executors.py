@@ -36,6 +36,12 @@ def test_more_jobs_run_in_other_processes(jobs):
     assert set(Local(1).map(jobs.process_id, [1, 2])) == {os.getpid()}
 
 
+def test_workers_share_the_threads(jobs, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    assert list(Local(2).map(jobs.threads, [0, 1])) == [2, 2]
+    assert list(Local(8).map(jobs.threads, [0, 1, 2, 3, 4, 5, 6, 7])) == [1] * 8
+
+
 @pytest.mark.parametrize("nj", [1, 2])
 def test_an_error_stops_the_map_with_its_message(jobs, nj):
     with pytest.raises(ZeroDivisionError):
