@@ -41,6 +41,11 @@ KNOBS = {
     "guidance.scale": [({"scale": 3.0}, {}), ({"scale": 0.0}, {})],
     "guidance.scale_end": [({"scale_end": 1.0}, {"guidance": Guidance(scale=4.0)})],
     "guidance.rescale": [({"rescale": 1.0}, {"guidance": Guidance(scale=4.0)})],
+    "guidance.every": [
+        ({"every": 2}, {"guidance": Guidance(scale=4.0)}),
+        ({"every": 3}, {"guidance": Guidance(scale=4.0, rescale=1.0)}),
+        ({"every": 2}, {"guidance": Guidance(scale=4.0, on="hidden")}),
+    ],
     "guidance.on": [({"on": "hidden"}, {"guidance": Guidance(scale=4.0, rescale=1.0)})],
     "guidance.spread_over": [({"spread_over": "batch"}, {"guidance": Guidance(scale=4.0, rescale=1.0)})],
 }
