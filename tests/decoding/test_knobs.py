@@ -52,6 +52,14 @@ KNOBS = {
 CASES = [(knob, change, base) for knob, variants in KNOBS.items() for change, base in variants]
 
 
+class Surer(Oracle):
+    """Its answers, and with them the difference that a condition makes, grow with what is known."""
+
+    def hidden(self, codes, condition, stage, time):
+        known = (codes != self.mask_token).float().mean(dim=(1, 2))
+        return super().hidden(codes, condition, stage, time) * known[:, None, None]
+
+
 def generate(stage, seed=0):
     logits = random_logits(2, 2, FRAMES, VOCAB_SIZE)
     logits[1] *= 0.3  # items of different spread
@@ -60,7 +68,7 @@ def generate(stage, seed=0):
     codes = torch.zeros(2, 2, FRAMES, dtype=torch.int64)
     mask = torch.ones_like(codes, dtype=torch.bool)
     mask[:, 1] = 1 in stage.levels
-    return decode(Oracle(VOCAB_SIZE, echo=2.0), codes, mask, request(logits, null), Plan((stage,)), seed)
+    return decode(Surer(VOCAB_SIZE, echo=2.0), codes, mask, request(logits, null), Plan((stage,)), seed)
 
 
 def changed(stage, knob, change):
