@@ -5,6 +5,7 @@ Shapes: B batch, K levels, k levels of a stage, T frames, U units per level, N c
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -43,7 +44,10 @@ class MaskedModel(Protocol):
         ...
 
     def head(self, hidden: Tensor, stage: Stage) -> Tensor:
-        """[B, T, D] -> logits [B, k, T, V] of the levels that `stage` generates."""
+        """[B, T, D] -> logits [B, k, T, V] of the levels that `stage` generates, of every frame by itself.
+
+        Decoding hands in the frames that it needs, those of all items one after the other: B = 1.
+        """
         ...
 
 
@@ -113,19 +117,20 @@ def _passes(
         total = torch.full_like(total, stage.schedule_total)
     codes = codes.clone()  # from here on, each step hands out its own grid
     codes[:, stage.levels] = codes[:, stage.levels].masked_fill(target, model.mask_token)  # a second stage starts anew
-    condition = model.prepare(codes, mask, condition, stage)
+    asker = _Asker(model, model.prepare(codes, mask, condition, stage), stage, target)
     masked, before = units, target
     for index in range(stage.steps):
-        logits = _logits(model, codes, condition, stage, index, target)
         unfinished = units & masked.flatten(1).any(dim=1)[:, None, None]  # finished items draw no more random numbers
-        cells = ranks.cells_of(unfinished, stage.unit, codes.shape[-1]) & valid
-        tokens, confidence = _propose(logits, cells, stage, index, noise, model.mask_token)
+        places = ranks.cells_of(unfinished, stage.unit, codes.shape[-1]) & valid
+        cells = ranks.cells_of(masked, stage.unit, codes.shape[-1]) & valid
+        logits = asker.logits(codes, index, cells)
+        tokens, confidence = _propose(logits, cells, places, stage, index, noise, model.mask_token)
         filled = codes.clone()
         filled[:, stage.levels] = torch.where(before, tokens, codes[:, stage.levels])
         if rescoring is not None:
             draft = Draft(stage=stage, index=index, mask=mask, seen=codes, filled=filled)
             confidence = rescoring.mix(confidence, cells, draft)
-        ranking = _rank(confidence, cells, unfinished, stage, index, noise)
+        ranking = _rank(confidence, cells, masked, unfinished, stage, index, noise)
         masked = _masked_next(ranking, masked, valid, _counts(stage, index, total, masked), stage) & units
         after = ranks.cells_of(masked, stage.unit, codes.shape[-1]) & target
         codes = filled.clone()
@@ -136,36 +141,83 @@ def _passes(
             return
 
 
-def _logits(
-    model: MaskedModel, codes: Tensor, condition: Condition, stage: Stage, index: int, target: Tensor
-) -> Tensor:
-    """[B, k, T, V] after guidance; the second pass is only run where the scale is not 1."""
-    guidance = stage.guidance
-    progress = progress_at(index, stage.steps)
-    scale = guidance.scale_at(stage.schedule(progress))
-    time = torch.full((len(codes),), 1 - progress, device=codes.device)
-    hidden = model.hidden(codes, condition, stage, time)
-    if scale == 1:
-        return model.head(hidden, stage)
-    null = model.hidden(codes, condition.null(), stage, time)
-    if guidance.on == "logits":
-        hidden, null = model.head(hidden, stage), model.head(null, stage)
-    guided = guide(hidden, null, scale)
-    if guidance.rescale:
-        places = target if guidance.on == "logits" else target.any(dim=1)
-        guided = rescale(guided, hidden, guidance.rescale, places[..., None], guidance.spread_over)
-    return guided if guidance.on == "logits" else model.head(guided, stage)
+class _Asker:
+    """Asks the model, pass after pass of one stage, with and without condition where the plan wants guidance."""
+
+    def __init__(self, model: MaskedModel, condition: Condition, stage: Stage, target: Tensor):
+        self.model, self.condition, self.stage, self.target = model, condition, stage, target
+        self._difference: Tensor | None = None
+        """[B, T, D], what leaving the condition out added to the vectors when both were last asked for."""
+
+    def logits(self, codes: Tensor, index: int, cells: Tensor) -> Tensor:
+        """Of `cells` [B, k, T] after guidance, float32 [N, V]; where the scale is 1 the model is asked once."""
+        guidance = self.stage.guidance
+        progress = progress_at(index, self.stage.steps)
+        scale = guidance.scale_at(self.stage.schedule(progress))
+        time = torch.full((len(codes),), 1 - progress, device=codes.device)
+        if scale == 1:
+            return self._head(self.model.hidden(codes, self.condition, self.stage, time), cells)
+        hidden, null = self._branches(codes, time, fresh=index % guidance.every == 0)
+        if guidance.on == "hidden":
+            return self._head(self._guided(hidden, null, scale, self.target.any(dim=1)), cells)
+        if not guidance.rescale:
+            return guide(self._head(hidden, cells), self._head(null, cells), scale)
+        hidden, null = (self.model.head(vectors, self.stage).float() for vectors in (hidden, null))
+        return self._guided(hidden, null, scale, self.target)[cells]
+
+    def _branches(self, codes: Tensor, time: Tensor, fresh: bool) -> tuple[Tensor, Tensor]:
+        """Vectors [B, T, D] with and without condition.
+
+        A GPU gets both in one batch. On a CPU this gains nothing, and without a condition there is less to compute.
+        """
+        if self._difference is not None and not fresh:
+            hidden = self.model.hidden(codes, self.condition, self.stage, time)
+            return hidden, hidden + self._difference
+        if codes.is_cuda:
+            both = self.model.hidden(codes.repeat(2, 1, 1), self._both, self.stage, time.repeat(2))
+            hidden, null = both.chunk(2)
+        else:
+            hidden, null = (self.model.hidden(codes, one, self.stage, time) for one in self._conditions)
+        self._difference = null - hidden
+        return hidden, null
+
+    @cached_property
+    def _conditions(self) -> tuple[Condition, Condition]:
+        return Condition(self.condition.tensors), self.condition.null()
+
+    @cached_property
+    def _both(self) -> Condition:
+        return Condition.cat(self._conditions)
+
+    def _guided(self, hidden: Tensor, null: Tensor, scale: float, places: Tensor) -> Tensor:
+        """Vectors or logits [B, ..., T, C] after guidance and rescaling by those at `places` [B, ..., T]."""
+        guidance, guided = self.stage.guidance, guide(hidden, null, scale)
+        if not guidance.rescale:
+            return guided
+        return rescale(guided, hidden, guidance.rescale, places[..., None], guidance.spread_over)
+
+    def _head(self, hidden: Tensor, cells: Tensor) -> Tensor:
+        """[B, T, D] -> logits of `cells` [B, k, T], float32 [N, V]; frames without any of them are left out."""
+        frames = cells.any(dim=1)
+        logits = self.model.head(hidden[frames][None], self.stage)[0].float()  # [k, M, V]
+        if cells.shape[1] == 1:
+            return logits[0]
+        item, level, frame = cells.nonzero(as_tuple=True)
+        row = frames.flatten().cumsum(dim=0).view_as(frames) - 1
+        return logits[level, row[item, frame]]
 
 
 def _propose(
-    logits: Tensor, cells: Tensor, stage: Stage, index: int, noise: Noise, mask_token: int
+    flat: Tensor, cells: Tensor, places: Tensor, stage: Stage, index: int, noise: Noise, mask_token: int
 ) -> tuple[Tensor, Tensor]:
-    """A token for each of `cells` (elsewhere the mask token) and its confidence (elsewhere 0), all [B, k, T]."""
+    """A token for each of `cells` (elsewhere the mask token) and its confidence (elsewhere 0), all [B, k, T].
+
+    Their logits are `flat` [N, V]. All `places` get random numbers, so that those of a step do not depend on the last.
+    """
     sampling, scoring = stage.sampling, stage.confidence
     temperature = sampling.temperature_at(index, stage.steps)
-    flat = logits[cells].float()  # [N, V]
     allowed = allowed_tokens(flat, temperature, sampling)
-    gumbel = gumbel_at(index, stage.steps, flat, cells, sampling, noise)
+    gumbel = gumbel_at(index, stage.steps, flat, places, sampling, noise, cells[places])
     drawn = draw((flat / temperature).masked_fill(~allowed, NEVER), gumbel)
 
     scored = flat / temperature if scoring.tempered else flat
@@ -178,10 +230,12 @@ def _propose(
     return tokens, confidence
 
 
-def _rank(confidence: Tensor, cells: Tensor, units: Tensor, stage: Stage, index: int, noise: Noise) -> Tensor:
-    """Confidence of `units` [B, k, U] with its noise; -inf elsewhere."""
+def _rank(
+    confidence: Tensor, cells: Tensor, masked: Tensor, units: Tensor, stage: Stage, index: int, noise: Noise
+) -> Tensor:
+    """Confidence of `masked` units [B, k, U] with its noise, which all `units` get; -inf elsewhere."""
     scoring = stage.confidence
-    ranking = ranks.of_units(confidence, cells, stage.unit, scoring.over_span).masked_fill(~units, NEVER)
+    ranking = ranks.of_units(confidence, cells, stage.unit, scoring.over_span).masked_fill(~masked, NEVER)
     if scoring.temperature != 0:
         ranking[units] += value_at(scoring.temperature, index, stage.steps) * noise.gumbel(units)
     return ranking

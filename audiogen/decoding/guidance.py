@@ -26,6 +26,10 @@ class Guidance:
     """Scale where nothing is left masked; in between it follows the share still masked. None keeps `scale`."""
     rescale: float = 0.0
     """Share, 0..1, to which the result is brought back to the spread that the conditioned pass has."""
+    every: int = 1
+    """An approximation, off at 1: the second pass is run in the first step of a stage and every so many steps. In those
+    between, the condition is taken to make the same difference as in the last one, which leaves one pass.
+    """
     on: Literal["logits", "hidden"] = "logits"
     """What is guided: the logits, or the vectors from which the model's head makes them."""
     spread_over: SpreadOver = "item"
@@ -34,6 +38,10 @@ class Guidance:
     def __post_init__(self) -> None:
         if not 0 <= self.rescale <= 1:
             raise InputError(f"Guidance: expected rescale between 0 (off) and 1, got {self.rescale}. Change the plan.")
+        if self.every < 1:
+            raise InputError(
+                f"Guidance: expected every to be 1 (each step) or more, got {self.every}. Change the plan."
+            )
         if self.on not in ("logits", "hidden"):
             raise InputError(f'Guidance: expected on="logits" or on="hidden", got {self.on!r}. Change the plan.')
         if self.spread_over not in ("item", "batch"):

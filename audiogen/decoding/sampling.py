@@ -129,11 +129,22 @@ def draw(logits: Tensor, gumbel: Tensor | None) -> Tensor:
     return (logits if gumbel is None else logits + gumbel).argmax(dim=-1)
 
 
-def gumbel_at(step: int, steps: int, logits: Tensor, places: Tensor, sampling: Sampling, noise: Noise) -> Tensor | None:
-    """The noise [N, V] that a step draws with, for `places` with N True and their `logits` [N, V]; None: greedy."""
+def gumbel_at(
+    step: int,
+    steps: int,
+    logits: Tensor,
+    places: Tensor,
+    sampling: Sampling,
+    noise: Noise,
+    among: Tensor | slice = slice(None),
+) -> Tensor | None:
+    """The noise [N, V] that a step draws with, for cells with these `logits` [N, V]; None: greedy.
+
+    Random numbers are drawn for all M True `places`; `among` [M] bool names the N whose logits are given.
+    """
     if step >= steps - sampling.greedy_steps:
         return None
-    gumbel = noise.gumbel(places, logits.shape[-1])
+    gumbel = noise.gumbel(places, logits.shape[-1])[among]
     return by_rank(gumbel, logits) if sampling.noise_by_rank else gumbel
 
 

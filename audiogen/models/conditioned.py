@@ -5,8 +5,9 @@ parameter names and initialisation are those of the official checkpoints (golden
 Shapes: B batch, K levels, k levels asked for, S positions, L text positions, V vocab_size, D width, H heads.
 
 What a model sees of the text is computed once, in `condition`, for all layers: keys and values of the cross-attention.
-A text's padding, and the null condition, are zeros, which attention counts (SPEC trap 2). Ours: it does not count what
-`Condition.cat` appends, so that an item is the same alone and in a batch.
+A text's padding is zeros, which attention counts (SPEC trap 2). Of the null condition, which is all zeros, attention
+makes zeros: it is a text of no positions here, which costs nothing. Ours: attention does not count what `Condition.cat`
+appends, so that an item is the same alone and in a batch.
 
 Precision: logits of a model `.to(torch.bfloat16)`, or under autocast, stay within 2 % of the largest float32 logit,
 0.4 % in the root mean square (random weights of the official size: 0.5 % and 0.1 %). Positions, norms and the residual
@@ -15,14 +16,16 @@ sum are float32 in both.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
 
 from audiogen.decoding.condition import Condition
 from audiogen.errors import InputError
-from audiogen.nn.conditioned import Block, Cache, LayerNorm, frame_positions, hide
+from audiogen.nn.attention import Attend, hide
+from audiogen.nn.conditioned import Block, Cache, LayerNorm
+from audiogen.nn.packed import PackedLinear, packable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +115,7 @@ class ConditionedTransformer(nn.Module):
         text = text.to(self.dtype)
         memory = torch.stack([block.cross_attention.memory(text) for block in self.blocks], dim=2)
         counted = torch.ones(text.shape[:2], dtype=torch.bool, device=text.device)
-        return Condition({"memory": memory, "counted": counted}, {"memory": torch.zeros_like(memory)})
+        return Condition({"memory": memory, "counted": counted}, {"memory": memory[:, :0]})
 
     def ready(self, condition: Condition) -> Condition:
         """`condition` with what hides text positions that some items of the batch do not have."""
@@ -121,30 +124,43 @@ class ConditionedTransformer(nn.Module):
             return condition
         return condition.update({"memory_bias": hide(counted, self.dtype)[:, None, None]})
 
+    def accelerate(self) -> Self:
+        """Make ready for fast generation on this device, in place: a CPU's bfloat16 weights are packed.
+
+        To be called once, last: such a model can be neither trained, moved nor saved.
+        """
+        self.requires_grad_(False)
+        if packable(self.out_norm.weight):
+            for block in self.blocks:
+                block.pack()
+            for level, head in enumerate(self.linears):
+                self.linears[level] = PackedLinear(cast(Tensor, head.weight))
+        return self
+
+    def embed(self, codes: Tensor, positions: Tensor) -> Tensor:
+        """Codes [B, K, S] at `positions` [S, D], of `frame_positions` -> [B, S, D] float32."""
+        return sum((table(codes[:, level]).float() for level, table in enumerate(self.emb)), start=positions)
+
     def contextual(
         self,
-        codes: Tensor,
-        condition: Condition,
-        bias: Tensor | None = None,
+        hidden: Tensor,
+        memory: Tensor,
+        memory_bias: Tensor | None,
+        attend: Attend,
         caches: Sequence[Cache] | None = None,
     ) -> Tensor:
         """Vectors of every position, after the last norm. The residual sum is float32 in any precision.
 
         Args:
-            codes: [B, K, S] int64 in [0, V]; with caches, those that follow what the caches hold.
-            condition: as `ready` returns it.
-            bias: added to the scores of self-attention, broadcastable to [B, H, S, positions seen].
-            caches: one per layer, which are extended; None: the codes are all there is.
+            hidden: [B, S, D], from `embed`.
+            memory, memory_bias: of the condition, as `ready` returns it.
+            attend: who sees whom.
+            caches: one per layer, for `hidden` that follows what they hold; None: it is all there is.
         Returns:
             [B, S, D].
         """
-        memory = condition["memory"]
-        memory_bias = condition.tensors.get("memory_bias")
-        hidden = torch.stack([table(codes[:, level]).float() for level, table in enumerate(self.emb)]).sum(dim=0)
-        start = caches[0].length if caches else 0
-        hidden = hidden + frame_positions(start, codes.shape[2], self.config.dim, codes.device)
         for index, block in enumerate(self.blocks):
-            hidden = block(hidden, memory[:, :, index], memory_bias, bias, caches[index] if caches else None)
+            hidden = block(hidden, memory[:, :, index], memory_bias, attend, caches[index] if caches else None)
         return self.out_norm(hidden)
 
     def scores(self, hidden: Tensor, levels: Sequence[int]) -> Tensor:

@@ -7,9 +7,10 @@ Ours, off in official use: padded frames in a batch (`valid`).
 Shapes: B batch, K levels, k levels of the stage, T frames, V vocab_size, L text positions, D width, H heads.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -22,7 +23,9 @@ from audiogen.decoding.sampling import Sampling
 from audiogen.decoding.schedule import Linear, float32_cosine, stretched
 from audiogen.errors import InputError
 from audiogen.models.conditioned import ConditionedConfig, ConditionedTransformer
-from audiogen.nn.conditioned import hide
+from audiogen.nn.attention import attend, attend_near, hide, near
+from audiogen.nn.conditioned import frame_positions
+from audiogen.nn.graphs import Graphed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,13 @@ class Magnet(ConditionedTransformer):
 
     def __init__(self, config: MagnetConfig):
         super().__init__(config)
+        self._run: Callable[..., Tensor] = self._hidden
+
+    def accelerate(self) -> Self:
+        """As there; on a GPU, passes are recorded and replayed, too."""
+        super().accelerate()
+        self._run = Graphed(self._hidden)
+        return self
 
     def condition(self, text_states: Tensor, text_mask: Tensor, valid: Tensor | None = None) -> Condition:
         """What generation depends on besides the given cells.
@@ -62,18 +72,32 @@ class Magnet(ConditionedTransformer):
         """`condition` with who sees whom, the same in every pass; the stage's first level decides about `context`."""
         self.check_codes(codes, condition)
         valid = condition["valid"] if "valid" in condition else torch.ones_like(codes[:, 0], dtype=torch.bool)
-        restricted = stage.levels[0] > 0 and self.config.context >= 0
-        if not restricted and bool(valid.all()):
-            return self.ready(condition)
-        frames = torch.arange(codes.shape[2], device=codes.device)
-        distance = (frames[:, None] - frames).abs()
-        near = distance <= (self.config.context if restricted else len(frames))
-        allowed = near & valid[:, None] | (distance == 0)  # padding sees itself, since nobody may see nothing
-        return self.ready(condition).update({"bias": hide(allowed, self.dtype)[:, None]})
+        condition = self.ready(condition)
+        frames, context = codes.shape[2], self.config.context
+        if stage.levels[0] > 0 and 0 <= context < frames:
+            return condition.update({"band": hide(near(valid, context), self.dtype)})
+        if bool(valid.all()):
+            return condition
+        itself = torch.eye(frames, dtype=torch.bool, device=codes.device)  # for padding: nobody may see nothing
+        return condition.update({"bias": hide(valid[:, None] | itself, self.dtype)[:, None]})
 
     def hidden(self, codes: Tensor, condition: Condition, stage: Stage, time: Tensor | None = None) -> Tensor:
         """Contextual vectors [B, T, D]; `condition` as `prepare` returns it. The model does not see the `time`."""
-        return self.contextual(codes, condition, condition.tensors.get("bias"))
+        positions = frame_positions(codes.shape[2], self.config.dim, codes.device)
+        given = [condition.tensors.get(name) for name in ("memory_bias", "bias", "band")]
+        return self._run(codes, positions, condition["memory"], *given)
+
+    def _hidden(
+        self,
+        codes: Tensor,
+        positions: Tensor,
+        memory: Tensor,
+        memory_bias: Tensor | None,
+        bias: Tensor | None,
+        band: Tensor | None,
+    ) -> Tensor:
+        sight = partial(attend, bias=bias) if band is None else partial(attend_near, bias=band)
+        return self.contextual(self.embed(codes, positions), memory, memory_bias, sight)
 
     def head(self, hidden: Tensor, stage: Stage) -> Tensor:
         """[B, T, D] -> logits [B, k, T, V] of the levels that `stage` generates."""
@@ -106,6 +130,7 @@ def magnet_plan(
     top_p: float = 0.9,
     top_k: int = 0,
     guidance: tuple[float, float] = (10.0, 1.0),
+    guidance_every: int = 1,
     span: int = 3,
     arrangement: Literal["nonoverlap", "stride1"] = "nonoverlap",
     scoring: Literal["max", "prod"] = "max",
@@ -126,6 +151,7 @@ def magnet_plan(
         top_p: among what the temperature leaves; 1 is off.
         top_k: 0 is off. With it, the confidence is taken among the tokens that may be drawn.
         guidance: scale where everything is masked, and where nothing is; 1 is off.
+        guidance_every: steps from one pass without text to the next; above 1 an approximation (`Guidance.every`).
         span: frames that are masked together; as in the model's training.
         arrangement: spans side by side, or "stride1": at any frame, overlapping.
         scoring: a span is as sure as its surest cell, or "prod": as all of them together. Overlapping spans always are.
@@ -154,7 +180,7 @@ def magnet_plan(
                 greedy_steps=greedy_steps,
             ),
             confidence=Confidence(kind="log_probability", filtered=top_k > 0, over_span="max" if surest else "sum"),
-            guidance=Guidance(scale=guidance[0], scale_end=guidance[1]),
+            guidance=Guidance(scale=guidance[0], scale_end=guidance[1], every=guidance_every),
         )
         for level, count in enumerate(steps)
     ]

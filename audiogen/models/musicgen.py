@@ -12,15 +12,19 @@ cells are `DelayPattern(K).within(T, T + 1)`.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from audiogen.decoding.condition import Condition
 from audiogen.decoding.delay import DelayPattern
 from audiogen.errors import InputError
 from audiogen.models.conditioned import ConditionedConfig, ConditionedTransformer
-from audiogen.nn.conditioned import Cache, hide
+from audiogen.nn.attention import Attend, attend, hide
+from audiogen.nn.conditioned import Cache, frame_positions
+from audiogen.nn.graphs import Graphed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,16 +56,17 @@ class MusicGen(ConditionedTransformer):
     def sequence_logits(self, sequence: Tensor, condition: Condition) -> Tensor:
         """Of the codes that follow each step of a delayed sequence: [B, K, S] -> [B, K, S, V]."""
         self.check_codes(sequence, condition)
-        hidden = self.contextual(sequence, self.ready(condition), self.causal_bias(0, sequence))
+        steps = torch.arange(sequence.shape[2], device=sequence.device)
+        hidden = self.embed(sequence, frame_positions(len(steps), self.config.dim, sequence.device))
+        condition = self.ready(condition)
+        sight = self.sight(steps, len(steps))
+        hidden = self.contextual(hidden, condition["memory"], condition.tensors.get("memory_bias"), sight)
         return self.scores(hidden, range(self.config.levels))
 
-    def causal_bias(self, start: int, sequence: Tensor) -> Tensor | None:
-        """What hides later steps, when `sequence` [B, K, s] follows `start` others: [s, start + s], None for s = 1."""
-        count = sequence.shape[2]
-        if count == 1:
-            return None
-        steps = torch.arange(start + count, device=sequence.device)
-        return hide(steps <= steps[start:, None], self.dtype)
+    def sight(self, places: Tensor, count: int) -> Attend:
+        """Attention in which the steps at `places` [s] see themselves and those before, among the first `count`."""
+        steps = torch.arange(count, device=places.device)
+        return partial(attend, bias=hide(steps <= places[:, None], self.dtype))
 
     def start(self, condition: Condition, batch: int) -> "MusicGenStream":
         """A stream of `batch` items that has seen nothing yet; one item's condition serves any number.
@@ -78,18 +83,30 @@ class MusicGen(ConditionedTransformer):
         return MusicGenStream(self, self.ready(Condition(tensors)))
 
 
+ROOM, SEEN = 512, 64
+"""Steps that a stream has room for at first, which suffices for 10 seconds; a CPU looks at multiples of the second."""
+
+
 class MusicGenStream:
-    """A sequence in the making: it holds the keys and values of the steps so far, the model keeps nothing."""
+    """A sequence in the making: it holds the keys and values of the steps so far, the model keeps nothing.
+
+    On a GPU every single step is the same work on the same memory, all of the room, so that it can be replayed.
+    """
 
     def __init__(self, model: MusicGen, condition: Condition):
-        self._model = model
-        self._condition = condition
-        self._caches = [Cache() for _ in range(model.config.layers)]
-
-    @property
-    def length(self) -> int:
+        self.length = 0
         """Steps so far."""
-        return self._caches[0].length
+        self._model = model
+        self._memory, self._memory_bias = condition["memory"], condition.tensors.get("memory_bias")
+        batch, width = len(self._memory), 2 * model.config.dim
+        self._rooms = self._memory.new_zeros(model.config.layers, batch, 0, width)
+        self._make_room(ROOM)
+
+    def _make_room(self, size: int) -> None:
+        """For the keys and values of `size` steps; those that are there are kept."""
+        self._rooms = F.pad(self._rooms, (0, 0, 0, size - self._rooms.shape[2]))
+        self._positions = frame_positions(size, self._model.config.dim, self._rooms.device)
+        self._single = Graphed(partial(self._read, seen=size))
 
     @torch.no_grad()
     def __call__(self, sequence: Tensor) -> Tensor:
@@ -98,8 +115,23 @@ class MusicGenStream:
         Raises:
             InputError: codes of other levels, or of another batch than the stream was started for.
         """
+        self._model.check_codes(sequence, Condition({"memory": self._memory}))
+        end = self.length + sequence.shape[2]
+        if end > self._rooms.shape[2]:
+            self._make_room(2 * end)
+        places = torch.arange(self.length, end, device=sequence.device)
+        if sequence.is_cuda and len(places) == 1:
+            logits = self._single(sequence, places)
+        else:
+            logits = self._read(sequence, places, seen=min(end + -end % SEEN, self._rooms.shape[2]))
+        self.length = end
+        return logits
+
+    def _read(self, sequence: Tensor, places: Tensor, seen: int) -> Tensor:
+        """Steps [B, K, s] that belong at `places` [s], which look at the first `seen` steps of the room."""
         model = self._model
-        model.check_codes(sequence, self._condition)
-        bias = model.causal_bias(self.length, sequence)
-        hidden = model.contextual(sequence, self._condition, bias, self._caches)
+        caches = [Cache(room, places, seen) for room in self._rooms]
+        hidden = model.embed(sequence, self._positions[places])
+        sight = model.sight(places, seen)
+        hidden = model.contextual(hidden, self._memory, self._memory_bias, sight, caches)
         return model.scores(hidden, range(model.config.levels))

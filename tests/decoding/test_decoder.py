@@ -281,3 +281,22 @@ def test_wrong_input_is_named(change, words):
     decode(Oracle(3), **good)
     with pytest.raises(InputError, match=words):
         decode(Oracle(3), **{**good, **change})
+
+
+def test_left_out_guidance_takes_the_last_difference():
+    """Exact where the difference that the condition makes stays the same; the model is asked half as often for it."""
+    asked, results = [], []
+    for every in (1, 2):
+        model = Oracle(8, echo=2.0)
+        codes = torch.zeros(1, 1, 12, dtype=torch.int64)
+        condition = request(random_logits(1, 1, 12, 8), random_logits(1, 1, 12, 8, seed=1))
+        plan = Plan((Stage(levels=(0,), steps=4, guidance=Guidance(scale=3.0, every=every)),))
+        results.append(decode(model, codes, torch.ones_like(codes, dtype=torch.bool), condition, plan, 0))
+        asked.append(len(model.seen))
+    assert asked == [8, 6]
+    assert torch.equal(*results)
+
+
+def test_guidance_that_is_never_asked_for_is_refused():
+    with pytest.raises(InputError, match="every"):
+        Guidance(every=0)

@@ -41,10 +41,23 @@ KNOBS = {
     "guidance.scale": [({"scale": 3.0}, {}), ({"scale": 0.0}, {})],
     "guidance.scale_end": [({"scale_end": 1.0}, {"guidance": Guidance(scale=4.0)})],
     "guidance.rescale": [({"rescale": 1.0}, {"guidance": Guidance(scale=4.0)})],
+    "guidance.every": [
+        ({"every": 2}, {"guidance": Guidance(scale=4.0)}),
+        ({"every": 3}, {"guidance": Guidance(scale=4.0, rescale=1.0)}),
+        ({"every": 2}, {"guidance": Guidance(scale=4.0, on="hidden")}),
+    ],
     "guidance.on": [({"on": "hidden"}, {"guidance": Guidance(scale=4.0, rescale=1.0)})],
     "guidance.spread_over": [({"spread_over": "batch"}, {"guidance": Guidance(scale=4.0, rescale=1.0)})],
 }
 CASES = [(knob, change, base) for knob, variants in KNOBS.items() for change, base in variants]
+
+
+class Surer(Oracle):
+    """Its answers, and with them the difference that a condition makes, grow with what is known."""
+
+    def hidden(self, codes, condition, stage, time):
+        known = (codes != self.mask_token).float().mean(dim=(1, 2))
+        return super().hidden(codes, condition, stage, time) * known[:, None, None]
 
 
 def generate(stage, seed=0):
@@ -55,7 +68,7 @@ def generate(stage, seed=0):
     codes = torch.zeros(2, 2, FRAMES, dtype=torch.int64)
     mask = torch.ones_like(codes, dtype=torch.bool)
     mask[:, 1] = 1 in stage.levels
-    return decode(Oracle(VOCAB_SIZE, echo=2.0), codes, mask, request(logits, null), Plan((stage,)), seed)
+    return decode(Surer(VOCAB_SIZE, echo=2.0), codes, mask, request(logits, null), Plan((stage,)), seed)
 
 
 def changed(stage, knob, change):

@@ -85,16 +85,16 @@ class Recorder:
         monkeypatch.setattr(model, "head", recording_head)
 
     def passes(self):
-        """Codes that went into the model and guided logits, step by step."""
+        """Codes that went into the model and guided logits [N, V] of the cells that it drew, step by step."""
         codes, logits = iter(self.codes), iter(self.logits)
         for step in self.steps:
             scale = scale_of(step.stage, step.index)
             seen, conditioned = next(codes), next(logits)
             if scale == 1:
-                yield seen, conditioned[:, 0]
+                yield seen, conditioned[0, 0]
             else:
                 assert torch.equal(next(codes), seen)
-                yield seen, guide(conditioned, next(logits), scale)[:, 0]
+                yield seen, guide(conditioned, next(logits), scale)[0, 0]
         assert next(codes, None) is None
         assert next(logits, None) is None
 
@@ -123,7 +123,7 @@ def check_step(golden, codes, logits, step):
     assert torch.equal(step.tokens[:, 0][drawn], golden["sampled"].long()[drawn])
     torch.testing.assert_close(step.confidence[:, 0][drawn].exp(), golden["sampled_probs"][drawn], **PROBABILITIES)
     if "logits" in golden:
-        torch.testing.assert_close(logits, golden["logits"], **LOGITS)
+        torch.testing.assert_close(logits, golden["logits"][drawn], **LOGITS)
     scores, ranking = golden["scores"][units[:, 0]], step.ranking[units]
     assert torch.equal(golden["scores"] != FIXED, units[:, 0])
     if step.stage.unit > 1 and step.stage.confidence.over_span == "max":
@@ -158,6 +158,7 @@ KNOBS = {
     "top_p": {"top_p": 0.3},
     "top_k": {"top_k": 2},
     "guidance": {"guidance": (3.0, 3.0)},
+    "guidance_every": {"guidance_every": 2},
     "span": {"span": 5},
     "arrangement": {"arrangement": "stride1"},
     "scoring": {"scoring": "prod"},

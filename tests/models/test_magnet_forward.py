@@ -12,6 +12,7 @@ from audiogen.decoding import Condition, Stage, decode
 from audiogen.errors import InputError
 from audiogen.models.magnet import Magnet, MagnetConfig, magnet_plan
 from audiogen.models.musicgen import MusicGen, MusicGenConfig
+from audiogen.nn.attention import attend_near
 from audiogen.nn.conditioned import frame_positions
 
 ALL = Stage(levels=(0, 1, 2, 3))
@@ -77,7 +78,7 @@ def test_every_layer_matches_the_reference(stage, tensors):
         block.register_forward_hook(keep(f"layer{index}"))
     model.out_norm.register_forward_hook(keep("out_norm"))
     logits_of(model, tensors[f"T50.stage{stage}.codes"], model.condition_on(tensors["cond"]), Stage(levels=(stage,)))
-    seen["emb_sum"] = seen["emb_plus_pos"] - frame_positions(0, FRAMES, 64, torch.device("cpu"))
+    seen["emb_sum"] = seen["emb_plus_pos"] - frame_positions(FRAMES, 64, torch.device("cpu"))
     assert seen.keys() == want.keys()
     for name, expected in want.items():
         torch.testing.assert_close(seen[name], expected, **CLOSE)
@@ -88,8 +89,9 @@ def test_levels_above_0_see_their_neighbours(level, model, tensors):
     codes = tensors[f"T50.stage{level}.codes"]
     prepared = model.prepare(codes, codes == 64, model.condition_on(tensors["cond"]), Stage(levels=(level,)))
     allowed = tensors[f"attn_allowed.stage{level}"].bool()[:FRAMES, :FRAMES]
-    assert torch.equal(prepared["bias"] == 0, allowed.expand(2, 1, -1, -1))
-    assert prepared["bias"][~allowed.expand(2, 1, -1, -1)].max() == -torch.inf
+    seen = torch.eye(FRAMES).expand(2, -1, -1)[:, :, None]  # what reaches a frame of a frame that says its own number
+    nothing = torch.zeros_like(seen)
+    assert torch.equal(attend_near(nothing, nothing, seen, prepared["band"])[:, :, 0] > 0, allowed.expand(2, -1, -1))
 
 
 def test_context_may_be_other_or_off(model, tensors):
@@ -236,6 +238,7 @@ KNOBS = [
     {"top_p": 1.0, "top_k": 3},
     {"guidance": (3.0, 1.0)},
     {"guidance": (10.0, 5.0)},
+    {"guidance_every": 2},
     {"span": 1},
     {"arrangement": "stride1"},
     {"scoring": "prod"},
