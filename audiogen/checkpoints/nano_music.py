@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from audiogen.checkpoints.folders import codec_beside, half_type, read_config
+from audiogen.checkpoints.folders import codec_beside, read_config
 from audiogen.checkpoints.musicgen import MagnetDecoding, MagnetSystem, MusicGenDecoding, MusicGenSystem
 from audiogen.checkpoints.nano import pack_codec
 from audiogen.checkpoints.save import save_model, without_header
@@ -103,7 +103,7 @@ def pack_music(
     decoding: MagnetDecoding | None = None,
     twin_decoding: MusicGenDecoding | None = None,
 ) -> tuple[Path, Path]:
-    """Make the two bundled folders in `out` from the model folders of training, in half precision.
+    """Make the two bundled folders in `out` from the model folders of training, weights in 8 bits.
 
     Args:
         codec: folder of the codec that made the tokens.
@@ -132,7 +132,7 @@ def pack_music(
         "decoding": asdict(decoding or MagnetDecoding()),
         "twin_decoding": asdict(twin_decoding or MusicGenDecoding()),
     }
-    packed = save_model(parts, "nano-music", config, out / MUSIC_NAME, half_type(parts.state_dict()))
+    packed = save_model(parts, "nano-music", config, out / MUSIC_NAME, packed=True)
     load_nano_music(packed)  # what is packed can be read
     return made, packed
 

@@ -90,7 +90,7 @@ class CaptionEncoder(nn.Module):
         rows = self.rows(texts).to(self.table.weight.device)
         there = (rows != NOTHING).any(dim=-1)
         hidden = self.table(rows).sum(dim=2)
-        hidden = hidden + frame_positions(0, rows.shape[1], self.width, rows.device).to(hidden.dtype)
+        hidden = hidden + frame_positions(rows.shape[1], self.width, rows.device).to(hidden.dtype)
         states = self.layers(hidden, src_key_padding_mask=~there)
         mask = there & (there.sum(dim=1, keepdim=True) > 1)
         return TextStates(states.masked_fill(~mask[..., None], 0.0), mask)

@@ -44,10 +44,10 @@ def test_what_is_packed_comes_back(packed, folder):
     assert system.text is system.twin.text
     trained = load_file(folder / "exp/magnet/model.safetensors")
     for name, tensor in system.model.state_dict().items():
-        torch.testing.assert_close(tensor, trained[f"network.{name}"], atol=1e-3, rtol=1e-3)
+        original = trained[f"network.{name}"]
+        assert (tensor - original).abs().max() <= original.abs().max() / 254 * 1.001, name
     assert not system.model.training
-    half = {tensor.dtype for tensor in load_file(packed / "model.safetensors").values()}
-    assert half <= {torch.float16, torch.bfloat16}
+    assert torch.int8 in {tensor.dtype for tensor in load_file(packed / "model.safetensors").values()}
 
 
 def test_models_compute_in_the_type_that_is_asked_for(packed):
