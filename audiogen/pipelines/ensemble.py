@@ -74,6 +74,9 @@ class Ensemble:
         ensemble = cls(magnet=magnet, twin=other_twin, rescorer=second)
         for system in ensemble.systems:
             system.to(device, dtype)
+        _ = ensemble.sha256  # of the numbers as they were read: packed ones can be saved no more
+        for system in ensemble.systems:
+            system.model.accelerate()
         return ensemble
 
     @property
