@@ -1,7 +1,7 @@
 """Linear layers whose bfloat16 weights lie in memory as the CPU's matrix products read them.
 
-oneDNN, which computes these products, lays weights out anew in every call; done once, the same results come sooner: a
-third of the time less for one frame, a fifth for hundreds.
+oneDNN, which computes these products, lays weights out anew in every call; done once, the same results come sooner,
+most of all for a single frame.
 """
 
 import torch
