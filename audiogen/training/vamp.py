@@ -23,6 +23,7 @@ from audiogen.prompts import Grid, Inpaint, Levels, Periodic, Prompt, Random
 from audiogen.training.clips import CropSampler, crop, read_clips
 from audiogen.training.fit import FitConfig, OnProgress, StepData, Task, fit, step_generator, training_device
 from audiogen.training.masking import draw_cell_mask, masked_cross_entropy, sobol
+from audiogen.training.start import start_vampnet
 
 COARSE_LEVELS = 4
 """Levels of the coarse model, which the fine model is conditioned on."""
@@ -208,7 +209,7 @@ def train_vamp(
     )
     config = replace(config, model=sizes)
     train, dev = (_first_levels(folder, levels) for folder in (train_tokens, dev_tokens))
-    network = fit_vamp(VampNet(sizes, codebooks), config, train, dev, made_by.frame_rate, exp_dir)
+    network = fit_vamp(start_vampnet(VampNet(sizes, codebooks)), config, train, dev, made_by.frame_rate, exp_dir)
     return save_model(network, "vampnet", asdict(sizes), exp_dir / "model")
 
 

@@ -1,0 +1,80 @@
+"""Weights to start from that know the codec and which frames are near: training begins where copying is easy already.
+
+To a fresh network a code is one of V names without meaning. To repeat what stands beside a hidden cell, which in music
+is often right, it would have to learn, code by code, which vector goes with which class. Here a code's vector and its
+class start from its row in the codec's codebook, by way of one projection for both, and attention starts by preferring
+near frames. Ours: nothing else about a model changes, and what a user loads is as it was.
+Shapes: K levels, V vocab_size, E codebook_dim, D width, H heads.
+"""
+
+import math
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from audiogen.errors import InputError
+from audiogen.models.vampnet import Block, VampNet
+from audiogen.nn.quantize import WeightNormConv1d
+from audiogen.nn.relative import BUCKETS, MAX_DISTANCE, RelativeBias, buckets
+
+
+@torch.no_grad()
+def start_vampnet(network: VampNet) -> VampNet:
+    """Give a fresh VampNet that has its codebooks weights that know them.
+
+    Raises:
+        InputError: it has no codebooks.
+    """
+    if network.codebooks is None:
+        raise InputError("start_vampnet: expected a network with the codec's codebooks. Call use_codebooks first.")
+    config, codebooks = network.config, network.codebooks
+    spread, projection = spread_of(codebooks), projection_of(codebooks, config.dim)
+    embedding, classifier = network.embedding, cast(WeightNormConv1d, network.classifier.layers[0])
+    whole = (projection / spread).permute(1, 0, 2).flatten(1)  # [D, K * E]
+    embedding.out_proj.weight.copy_(whole[..., None] * loudness_of(codebooks, config.dim))
+    cast(Tensor, embedding.out_proj.bias).zero_()
+    embedding.special["MASK"].zero_()
+    rows = class_rows(codebooks, projection)[list(config.predicted)]
+    classifier.weight_v.copy_(rows.transpose(0, 1).flatten(0, 1)[..., None])
+    classifier.weight_g.copy_(classifier.weight_v.norm(dim=(1, 2), keepdim=True))
+    classifier.bias.zero_()
+    prefer_near(cast(Block, network.transformer.layers[0]).self_attn.relative_attention_bias)
+    return network
+
+
+def spread_of(codebooks: Tensor) -> Tensor:
+    """Standard deviation of the numbers of each level [K, 1, 1]: residual levels are smaller and smaller."""
+    return codebooks.std(dim=(1, 2), keepdim=True)
+
+
+def projection_of(codebooks: Tensor, dim: int) -> Tensor:
+    """Where a model has what a codebook row says, [K, D, E]: directions of their own, as far as there are enough."""
+    levels, _, width = codebooks.shape
+    directions = nn.init.orthogonal_(torch.empty(dim, levels * width))
+    return directions.view(dim, levels, width).transpose(0, 1).to(codebooks)
+
+
+def loudness_of(codebooks: Tensor, dim: int) -> float:
+    """Scale of rows of spread 1, so that the vectors of all levels together have numbers of about 1."""
+    levels, _, width = codebooks.shape
+    return math.sqrt(dim / (levels * width))
+
+
+def class_rows(codebooks: Tensor, projection: Tensor) -> Tensor:
+    """Rows of a classifier [K, V, D] whose logits say how much of a codebook row there is in a vector."""
+    width = codebooks.shape[2]
+    return torch.einsum("kve,kde->kvd", codebooks / spread_of(codebooks), projection) / math.sqrt(width)
+
+
+def prefer_near(bias: RelativeBias) -> None:
+    """Scores that fall in a straight line with the distance, steeply in the first head, hardly in the last.
+
+    As ALiBi has it (Press et al. 2022, arXiv:2108.12409), but steeper, and only to start from.
+    """
+    distance = torch.arange(-MAX_DISTANCE, MAX_DISTANCE + 1)
+    bucket = buckets(distance)
+    mean = torch.stack([distance[bucket == index].abs().float().mean() for index in range(BUCKETS)]).nan_to_num()
+    heads = bias.weight.shape[1]
+    slopes = 2.0 ** (1 - 8 * torch.arange(heads) / heads)
+    bias.weight.copy_(-mean[:, None] * slopes)
