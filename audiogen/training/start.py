@@ -13,22 +13,25 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from audiogen.errors import InputError
+from audiogen.models.conditioned import ConditionedTransformer
 from audiogen.models.vampnet import Block, VampNet
+from audiogen.nn.conditioned import SelfAttention
 from audiogen.nn.quantize import WeightNormConv1d
 from audiogen.nn.relative import BUCKETS, MAX_DISTANCE, RelativeBias, buckets
 
+RANDOM_SHARE = 0.3
+"""What is left of the random weights of attention."""
+NEARNESS = 2.5
+"""Of queries and keys to the sinusoids of their positions."""
+COPIED = 0.3
+"""Share of the values that every layer adds."""
+
 
 @torch.no_grad()
-def start_vampnet(network: VampNet) -> VampNet:
-    """Give a fresh VampNet that has its codebooks weights that know them.
-
-    Raises:
-        InputError: it has no codebooks.
-    """
-    if network.codebooks is None:
-        raise InputError("start_vampnet: expected a network with the codec's codebooks. Call use_codebooks first.")
-    config, codebooks = network.config, network.codebooks
+def start_vampnet(network: VampNet, codebooks: Tensor) -> None:
+    """Give a fresh VampNet weights that know the codec's codebooks [K, V, E], and the codebooks."""
+    network.use_codebooks(codebooks)
+    config = network.config
     spread, projection = spread_of(codebooks), projection_of(codebooks, config.dim)
     embedding, classifier = network.embedding, cast(WeightNormConv1d, network.classifier.layers[0])
     whole = (projection / spread).permute(1, 0, 2).flatten(1)  # [D, K * E]
@@ -40,7 +43,35 @@ def start_vampnet(network: VampNet) -> VampNet:
     classifier.weight_g.copy_(classifier.weight_v.norm(dim=(1, 2), keepdim=True))
     classifier.bias.zero_()
     prefer_near(cast(Block, network.transformer.layers[0]).self_attn.relative_attention_bias)
-    return network
+
+
+@torch.no_grad()
+def start_conditioned(network: ConditionedTransformer, codebooks: Tensor) -> None:
+    """Give a fresh MAGNeT, or its twin, weights that know the codec's codebooks [K, V, E]."""
+    config = network.config
+    projection = projection_of(codebooks, config.dim)
+    classes = class_rows(codebooks, projection)
+    vectors = classes * (math.sqrt(codebooks.shape[2]) * loudness_of(codebooks, config.dim))
+    for level, (table, head) in enumerate(zip(network.emb, network.linears, strict=True)):
+        weight = cast(Tensor, table.weight)
+        weight.zero_()[: config.vocab_size].copy_(vectors[level])
+        cast(Tensor, head.weight).copy_(classes[level])
+    for block in network.blocks:
+        copy_near(block.self_attn)
+
+
+def copy_near(attention: SelfAttention) -> None:
+    """Attention that starts by repeating what near frames have, after Trockman and Kolter 2023, arXiv:2305.09828.
+
+    Queries and keys look at the positions' sinusoids, each head at some of all wavelengths, which are alike where
+    frames are near; values go through as they are. Some of what was drawn at random stays.
+    """
+    dim, heads = attention.dim, attention.heads
+    waves = torch.arange(dim).view(2, -1, heads).permute(2, 0, 1).flatten()  # each head's cosines, then its sines
+    whole = torch.eye(dim)
+    mixed = torch.cat((NEARNESS * whole[waves], NEARNESS * whole[waves], whole))
+    attention.in_proj_weight.mul_(RANDOM_SHARE).add_(mixed)
+    cast(Tensor, attention.out_proj.weight).mul_(RANDOM_SHARE).add_(COPIED * whole)
 
 
 def spread_of(codebooks: Tensor) -> Tensor:

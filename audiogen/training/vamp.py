@@ -209,7 +209,9 @@ def train_vamp(
     )
     config = replace(config, model=sizes)
     train, dev = (_first_levels(folder, levels) for folder in (train_tokens, dev_tokens))
-    network = fit_vamp(start_vampnet(VampNet(sizes, codebooks)), config, train, dev, made_by.frame_rate, exp_dir)
+    network = VampNet(sizes)
+    start_vampnet(network, codebooks)
+    network = fit_vamp(network, config, train, dev, made_by.frame_rate, exp_dir)
     return save_model(network, "vampnet", asdict(sizes), exp_dir / "model")
 
 
