@@ -42,7 +42,10 @@ def start_vampnet(network: VampNet, codebooks: Tensor) -> None:
     classifier.weight_v.copy_(rows.transpose(0, 1).flatten(0, 1)[..., None])
     classifier.weight_g.copy_(classifier.weight_v.norm(dim=(1, 2), keepdim=True))
     classifier.bias.zero_()
-    prefer_near(cast(Block, network.transformer.layers[0]).self_attn.relative_attention_bias)
+    blocks = [cast(Block, block) for block in network.transformer.layers]
+    prefer_near(blocks[0].self_attn.relative_attention_bias)
+    for block in blocks:
+        pass_on(block.self_attn.w_vs.weight, block.self_attn.fc.weight)
 
 
 @torch.no_grad()
@@ -64,14 +67,20 @@ def copy_near(attention: SelfAttention) -> None:
     """Attention that starts by repeating what near frames have, after Trockman and Kolter 2023, arXiv:2305.09828.
 
     Queries and keys look at the positions' sinusoids, each head at some of all wavelengths, which are alike where
-    frames are near; values go through as they are. Some of what was drawn at random stays.
+    frames are near. Some of what was drawn at random stays.
     """
     dim, heads = attention.dim, attention.heads
     waves = torch.arange(dim).view(2, -1, heads).permute(2, 0, 1).flatten()  # each head's cosines, then its sines
-    whole = torch.eye(dim)
-    mixed = torch.cat((NEARNESS * whole[waves], NEARNESS * whole[waves], whole))
-    attention.in_proj_weight.mul_(RANDOM_SHARE).add_(mixed)
-    cast(Tensor, attention.out_proj.weight).mul_(RANDOM_SHARE).add_(COPIED * whole)
+    queries, keys, values = attention.in_proj_weight.chunk(3)
+    for weight in (queries, keys):
+        weight.mul_(RANDOM_SHARE).add_(NEARNESS * torch.eye(dim)[waves])
+    pass_on(values, attention.out_proj.weight)
+
+
+def pass_on(values: Tensor, out: Tensor) -> None:
+    """Let the values [D, D] of attention go through as they are, and a share of them be added by `out` [D, D]."""
+    for weight, share in ((values, 1.0), (out, COPIED)):
+        weight.mul_(RANDOM_SHARE).add_(share * torch.eye(len(weight)))
 
 
 def spread_of(codebooks: Tensor) -> Tensor:
