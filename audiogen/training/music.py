@@ -35,7 +35,9 @@ VALIDATION_CLIPS, VALIDATION_BATCH = 32, 8
 class MusicTraining:
     """What both trainings are made of."""
 
-    fit: FitConfig = field(default_factory=lambda: FitConfig(steps=4000, betas=(0.9, 0.98), warmup=300))
+    fit: FitConfig = field(
+        default_factory=lambda: FitConfig(steps=2000, learning_rate=2e-3, betas=(0.9, 0.98), warmup=150)
+    )
     batch_size: int = 8
     seconds: float = 10.0
     """Length of a crop, and of what the model makes well at a time."""

@@ -40,7 +40,9 @@ class VampTraining:
     """What one training run is made of; the defaults are those of a small coarse model, `FINE` of a small fine one."""
 
     fit: FitConfig = field(
-        default_factory=lambda: FitConfig(steps=20_000, betas=(0.9, 0.98), warmup=500, gradient_clip=5.0)
+        default_factory=lambda: FitConfig(
+            steps=3000, learning_rate=2e-3, betas=(0.9, 0.98), warmup=200, gradient_clip=5.0
+        )
     )
     model: VampNetConfig = field(
         default_factory=lambda: VampNetConfig(

@@ -66,7 +66,7 @@ def test_a_vampnet_repeats_what_it_sees_beside_a_hole(codebooks, condition_level
 
 @torch.no_grad()
 def test_a_magnet_repeats_what_it_sees_beside_a_hole(codebooks):
-    config = MagnetConfig(levels=LEVELS, vocab_size=VOCAB, dim=48, layers=2, heads=4, condition_dim=16)
+    config = MagnetConfig(levels=LEVELS, vocab_size=VOCAB, dim=96, layers=3, heads=2, condition_dim=16)
     network = Magnet(config).eval()
     condition = network.condition(torch.zeros(ITEMS, 1, 16), torch.zeros(ITEMS, 1))
     stages = [Stage(levels=(level,)) for level in range(LEVELS)]
