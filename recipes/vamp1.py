@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from audiogen.checkpoints import resolve
 from audiogen.checkpoints.vampnet import CODEC_NAME, VAMP_NAME, VampDecoding
 from audiogen.errors import InputError
 from audiogen.training.music_codec import MusicCodecTraining
@@ -76,6 +77,8 @@ class Vamp1:
     render: RenderConfig = field(default_factory=RenderConfig)
     codec: MusicCodecTraining = field(default_factory=MusicCodecTraining)
     """Its shares are by kind of clip."""
+    codec_model: str | None = None
+    """Name or folder of a codec that is taken as it is, such as nano-codec-music; None: one is trained."""
     clips_per_shard: int = 100
     """Clips per shard of the token archives."""
     coarse: VampTraining = field(default_factory=VampTraining)
@@ -184,15 +187,18 @@ def _folders(job: Job[Vamp1], name: str) -> dict[str, Path]:
 @stage(
     reads=("dump/{tag}/train/{kind}", "dump/{tag}/dev"),
     writes=("exp/{tag}/codec",),
-    conf=("codec",),
+    conf=("codec", "codec_model"),
     code=("audiogen.training.music_codec", "audiogen.codecs.nano_music"),
 )
 def codec(job: Job[Vamp1]) -> None:
-    """Training of the codec."""
+    """Training of the codec, unless one is given."""
     from audiogen.training.music_codec import train
 
     clips = _train_clips(job)
     dev, out = job.input("dump/{tag}/dev"), job.output("exp/{tag}/codec")
+    if job.conf.codec_model:
+        shutil.copytree(resolve(job.conf.codec_model), out / "model", dirs_exist_ok=True)
+        return
     job.call(_run, functools.partial(train, job.conf.codec, clips, dev, out))
 
 

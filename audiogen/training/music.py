@@ -26,6 +26,7 @@ from audiogen.models.musicgen import MusicGen, MusicGenConfig
 from audiogen.training.clips import crop, read_clips
 from audiogen.training.fit import FitConfig, StepData, Task, fit, step_generator
 from audiogen.training.masking import cross_entropy_per_level, draw_level, draw_magnet_mask, masked_cross_entropy
+from audiogen.training.start import start_conditioned
 
 VALIDATION_CLIPS, VALIDATION_BATCH = 32, 8
 
@@ -34,7 +35,9 @@ VALIDATION_CLIPS, VALIDATION_BATCH = 32, 8
 class MusicTraining:
     """What both trainings are made of."""
 
-    fit: FitConfig = field(default_factory=lambda: FitConfig(steps=4000, betas=(0.9, 0.98), warmup=300))
+    fit: FitConfig = field(
+        default_factory=lambda: FitConfig(steps=2000, learning_rate=2e-3, betas=(0.9, 0.98), warmup=150)
+    )
     batch_size: int = 8
     seconds: float = 10.0
     """Length of a crop, and of what the model makes well at a time."""
@@ -152,7 +155,9 @@ def train_magnet(
         hide(batch, index % sizes.levels, sizes.span, step_generator(config.fit.seed + 1, index))
         for index, batch in enumerate(validation_batches(held_out, frames))
     ]
-    task = MagnetTask(Listener(Magnet(sizes), text), config.fit)
+    network = Magnet(sizes)
+    start_conditioned(network, made_by.codebooks()[: sizes.levels])
+    task = MagnetTask(Listener(network, text), config.fit)
     trained = fit(task, StepData(batch_at, validation, config.fit.steps), exp_dir)
     return save_listener(trained, config.text, exp_dir / "model")
 
@@ -177,7 +182,9 @@ def train_twin(
     def batch_at(step: int) -> TwinBatch:
         return draw_batch(clips, config, frames, step_generator(config.fit.seed, step))
 
-    task = TwinTask(Listener(MusicGen(sizes), text), config.fit)
+    network = MusicGen(sizes)
+    start_conditioned(network, made_by.codebooks()[: sizes.levels])
+    task = TwinTask(Listener(network, text), config.fit)
     trained = fit(task, StepData(batch_at, validation_batches(held_out, frames), config.fit.steps), exp_dir)
     return save_listener(trained, text_settings(magnet), exp_dir / "model")
 

@@ -23,6 +23,7 @@ from audiogen.prompts import Grid, Inpaint, Levels, Periodic, Prompt, Random
 from audiogen.training.clips import CropSampler, crop, read_clips
 from audiogen.training.fit import FitConfig, OnProgress, StepData, Task, fit, step_generator, training_device
 from audiogen.training.masking import draw_cell_mask, masked_cross_entropy, sobol
+from audiogen.training.start import start_vampnet
 
 COARSE_LEVELS = 4
 """Levels of the coarse model, which the fine model is conditioned on."""
@@ -39,7 +40,9 @@ class VampTraining:
     """What one training run is made of; the defaults are those of a small coarse model, `FINE` of a small fine one."""
 
     fit: FitConfig = field(
-        default_factory=lambda: FitConfig(steps=20_000, betas=(0.9, 0.98), warmup=500, gradient_clip=5.0)
+        default_factory=lambda: FitConfig(
+            steps=3000, learning_rate=2e-3, betas=(0.9, 0.98), warmup=200, gradient_clip=5.0
+        )
     )
     model: VampNetConfig = field(
         default_factory=lambda: VampNetConfig(
@@ -208,7 +211,9 @@ def train_vamp(
     )
     config = replace(config, model=sizes)
     train, dev = (_first_levels(folder, levels) for folder in (train_tokens, dev_tokens))
-    network = fit_vamp(VampNet(sizes, codebooks), config, train, dev, made_by.frame_rate, exp_dir)
+    network = VampNet(sizes)
+    start_vampnet(network, codebooks)
+    network = fit_vamp(network, config, train, dev, made_by.frame_rate, exp_dir)
     return save_model(network, "vampnet", asdict(sizes), exp_dir / "model")
 
 
