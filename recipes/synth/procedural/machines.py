@@ -46,12 +46,12 @@ def helicopter(values: Values, seconds: float, rng: np.random.Generator) -> Samp
     hertz = np.float32(values["speed"]) * wander(rng, seconds, 0.3, 0.98, 1.02)
     turn = phase(hertz)
     beat = np.exp(-((turn - np.float32(0.3)) ** 2) / np.float32(0.02))
-    low = shaped(rng, seconds, {20: -2.0, 60: 0.0, 150: -5.0, 500: -18.0, 2500: -34.0, 9000: -56.0})
-    slap = shaped(rng, seconds, {100: -8.0, 400: 0.0, 1500: -8.0, 8000: -30.0})
-    thump = np.float32(1.4) * sine(phase(hertz * 6)) * beat
+    low = shaped(rng, seconds, {20: -8.0, 70: 0.0, 200: -4.0, 600: -14.0, 2500: -30.0, 6000: -46.0, 10000: -66.0})
+    slap = shaped(rng, seconds, {100: -8.0, 400: 0.0, 1500: -8.0, 5000: -26.0, 10000: -50.0})
+    thump = sine(phase(hertz * 7)) * beat
     whine = sine(phase(np.float32(rng.uniform(900, 2500)) * wander(rng, seconds, 0.3, 0.99, 1.01)))
-    passing = wander(rng, seconds, 0.15, 0.7, 1.1)
-    whole = thump + low * (0.45 + beat) + np.float32(0.22) * slap * (0.3 + beat) + np.float32(0.012) * whine
+    passing = wander(rng, seconds, 0.15, 0.75, 1.1)
+    whole = thump + low * (0.6 + 0.8 * beat) + np.float32(0.2) * slap * (0.5 + beat) + np.float32(0.012) * whine
     return whole * passing
 
 
@@ -60,10 +60,11 @@ def chainsaw(values: Values, seconds: float, rng: np.random.Generator) -> Sample
     load = wander(rng, seconds, values["speed"], 0.62, 1.15)
     hertz = np.float32(values["pitch"]) * load * (1 + np.float32(0.02) * wander(rng, seconds, 12, -1, 1))
     strokes = pulses(rng, hertz, 0.3)
-    voice: Curve = {40: -14.0, 120: -4.0, 400: 0.0, 1200: -1.0, 3500: 0.0, 6000: -6.0, 11000: -16.0}
-    teeth = shaped(rng, seconds, {200: -16.0, 1000: -3.0, 3500: 0.0, 11000: -10.0})
-    whole = 25 * equalized(strokes, voice) + 0.6 * voiced(np.float32(0.5) * hertz, 1500)
-    return np.tanh(whole + np.float32(0.5) * teeth * (1.4 - load))
+    voice: Curve = {40: -26.0, 120: -8.0, 400: 0.0, 1200: 0.0, 3500: -1.0, 6000: -9.0, 11000: -22.0}
+    teeth = shaped(rng, seconds, {200: -16.0, 1000: -3.0, 3500: 0.0, 11000: -14.0})
+    gas = np.clip(2.6 * (load - np.float32(0.5)), 0.12, 1.0) * wander(rng, seconds, 1.0, 0.6, 1.0)
+    whole = 25 * equalized(strokes, voice) + np.float32(0.5) * teeth * (1.4 - load)
+    return gas * np.tanh(whole)
 
 
 def drill(values: Values, seconds: float, rng: np.random.Generator) -> Samples:

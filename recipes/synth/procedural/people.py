@@ -37,13 +37,13 @@ def sneezing(values: Values, seconds: float, rng: np.random.Generator) -> Sample
         put(whole, np.float32(0.35) * call(rng, voice, AH, arch(draw, 0.85, 1.5), rough=0.03, breath=0.9), 0.0)
         out = rng.uniform(0.12, 0.22)
         shout = np.float32(1.3 * hertz) * contour(out, ((0.0, 1.1), (0.3, 1.2), (1.0, 0.7)))
-        put(whole, 1.4 * call(rng, shout, AH, arch(out, 0.12, 0.6), rough=0.08, breath=0.8), draw + 0.03)
+        put(whole, 2.5 * call(rng, shout, AH, arch(out, 0.12, 0.6), rough=0.08, breath=0.8), draw + 0.03)
         hiss = burst(rng, 0.012, rng.uniform(0.035, 0.07), SH)
-        put(whole, np.float32(0.45) * hiss, draw + 0.03)
+        put(whole, np.float32(1.2) * hiss, draw + 0.03)
         return whole
 
     sneezes = track(seconds, np.minimum(scattered(rng, seconds, values["speed"]), max(0.0, seconds - 1.0)), sneeze)
-    return sneezes + hush(rng, seconds, 0.0015)
+    return sneezes + hush(rng, seconds, 0.0003)
 
 
 def coughing(values: Values, seconds: float, rng: np.random.Generator) -> Samples:
