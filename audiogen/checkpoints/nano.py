@@ -20,6 +20,8 @@ from audiogen.codecs import Codec
 from audiogen.codecs.nano import NanoCodec, NanoCodecConfig
 from audiogen.codecs.nano_music import NanoMusicCodec, NanoMusicCodecConfig
 from audiogen.codecs.semantic import SemanticCodec, SemanticCodecConfig
+from audiogen.codecs.spectrogram import SpectrogramCodec
+from audiogen.codecs.spectrogram_networks import SpectrogramCodecConfig
 from audiogen.conditioning.text import PHONES
 from audiogen.decoding import Linear, Plan
 from audiogen.errors import InputError
@@ -45,6 +47,7 @@ PARTS = {
 NANO_CODECS: dict[str, tuple[Callable[[Any], Codec], type]] = {
     "nano-codec": (NanoCodec, NanoCodecConfig),
     "nano-codec-music": (NanoMusicCodec, NanoMusicCodecConfig),
+    "spectrogram-codec": (SpectrogramCodec, SpectrogramCodecConfig),
 }
 """model_type -> class, and class of its sizes."""
 
