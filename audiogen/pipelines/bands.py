@@ -43,12 +43,12 @@ def blend(original: Audio, generated: Audio, regions: Sequence[Region]) -> Audio
         added = by_blocks(
             lambda place: _in_bands(difference[:, place], bands, place.start / rate, rate), difference.shape[-1], rate
         )
-        added = added * share(_samples_in(bands, original), rate, original)
+        added = added * share(samples_in(bands, original), rate, original)
         result = Audio(original.samples + _held(original.samples, added, rate), rate)
-    return splice(result, generated, _samples_in(whole, original), rate)
+    return splice(result, generated, samples_in(whole, original), rate)
 
 
-def _samples_in(regions: Sequence[Region], audio: Audio) -> Tensor:
+def samples_in(regions: Sequence[Region], audio: Audio) -> Tensor:
     """[S] bool: the samples that lie in any of them."""
     inside = torch.zeros(audio.samples.shape[-1], dtype=torch.bool)
     for region in regions:

@@ -38,9 +38,14 @@ def encode(audio: Audio, codec: Codec, circular: bool = False, semitones: float 
     return _encode(wrapped(samples, around * codec.hop_length), codec)[:, around : around + frames]
 
 
+def mixed(audio: Audio) -> Audio:
+    """One channel of a sound, for codecs that have but one."""
+    return Audio(mix_down(audio.samples), audio.sample_rate)
+
+
 def prepared(audio: Audio) -> Audio:
-    """A sound as it is coded: mixed to mono, at CODING_LUFS."""
-    return Audio(mix_down(audio.samples), audio.sample_rate).normalize(CODING_LUFS)
+    """A sound as it is coded: one channel, at CODING_LUFS."""
+    return mixed(audio).normalize(CODING_LUFS)
 
 
 def decode(codes: Tensor, codec: Codec, num_samples: int, sample_rate: int, circular: bool = False) -> Audio:

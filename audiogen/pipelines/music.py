@@ -277,7 +277,7 @@ class Music:
     def _score(self, take: Take, text: str, score: Score | None) -> float:
         return self.ensemble.likelihood(take.codes, text) if score is None else float(score(take, text))
 
-    def _take(self, canvas: Canvas, settings: MusicSettings, piece: Piece, filled: Filled) -> Take:
+    def _take(self, canvas: Canvas[MusicSettings], settings: MusicSettings, piece: Piece, filled: Filled) -> Take:
         audio = canvas.sound(filled.codes, piece.mask, settings)
         return take_of(
             self, audio, filled, settings, mask=piece.mask, seed=settings.seed, history=canvas.history,
