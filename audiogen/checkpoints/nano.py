@@ -16,7 +16,7 @@ from torch import nn
 from audiogen.checkpoints.folders import codec_beside, read_config
 from audiogen.checkpoints.save import save_model, without_header
 from audiogen.checkpoints.weights import assign_weights, read_safetensors
-from audiogen.codecs import Codec
+from audiogen.codecs import Codec, load_codec
 from audiogen.codecs.nano import NanoCodec, NanoCodecConfig
 from audiogen.codecs.nano_music import NanoMusicCodec, NanoMusicCodecConfig
 from audiogen.codecs.semantic import SemanticCodec, SemanticCodecConfig
@@ -245,7 +245,7 @@ def pack(
 
 def pack_codec(source: str | Path, folder: Path) -> Path:
     """The codec of a training folder, weights in 8 bits, as `folder`."""
-    network, config = load_nano_codec(source), read_config(Path(source))
+    network, config = load_codec(source), read_config(Path(source))
     return save_model(network, config["model_type"], without_header(config), folder, packed=True)
 
 
