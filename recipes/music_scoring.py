@@ -14,8 +14,8 @@ from audiogen.metrics.attributes import AttributeJudge, load_judge
 from audiogen.metrics.frechet import log_mel_statistics
 from audiogen.pipelines.coding import CODING_LUFS
 from recipes.figures import mean, resampled_frechet, spread
-from recipes.generations import Made
 from recipes.judging import verdicts
+from recipes.making import Made
 from recipes.results import Score
 from recipes.synth.captions import Attributes
 

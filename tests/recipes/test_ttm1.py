@@ -19,8 +19,9 @@ from audiogen.models.magnet import Magnet
 from audiogen.models.musicgen import MusicGen
 from recipes.config import load_conf
 from recipes.directions import Direction, compare
-from recipes.generations import Made, Variant, make, make_all, read_made
+from recipes.generations import Variant, make, make_all
 from recipes.judging import JudgeTraining, play, train_judge, verdicts
+from recipes.making import Made, read_made
 from recipes.music_rows import SYSTEM, VARIANTS
 from recipes.music_scoring import Scored, summarise
 from recipes.results import Score, read_section, render

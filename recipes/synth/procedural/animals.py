@@ -196,7 +196,7 @@ ANIMALS = (
         play=dog,
         knobs={"speed": Knob(0.4, 3.2, "occasional", "constant"), "pitch": Knob(230, 900, "big", "small")},
         names=(
-            "a dog barking", "a barking dog", "the bark of a dog", "a dog barks", "a dog that keeps barking",
+            "a dog barking", "a barking dog", "the bark of a dog", "a dog that barks", "a dog that keeps barking",
             "a dog barking again and again",
         ),
         phrases=(
@@ -210,7 +210,7 @@ ANIMALS = (
         play=rooster,
         knobs={"pitch": Knob(420, 900, "low", "high")},
         names=(
-            "a rooster crowing", "a rooster crows", "the crow of a rooster", "a cock crowing", "a crowing rooster",
+            "a rooster crowing", "a rooster that crows", "the crow of a rooster", "a cock crowing", "a crowing rooster",
             "the cock-a-doodle-doo of a rooster",
         ),
         phrases=(

@@ -128,7 +128,7 @@ PEOPLE = (
         play=sneezing,
         knobs={"speed": Knob(0.12, 0.6, "rare", "repeated"), "pitch": Knob(130, 380, "deep", "high")},
         names=(
-            "a person sneezing", "someone sneezes", "the sneeze of a person", "a loud sneeze", "a sneeze",
+            "a person sneezing", "someone sneezing", "the sneeze of a person", "a loud sneeze", "a sneeze",
             "a sneezing person",
         ),
         phrases=(
@@ -150,7 +150,7 @@ PEOPLE = (
         play=crying_baby,
         knobs={"speed": Knob(0.6, 1.8, "slow", "quick"), "pitch": Knob(330, 620, "low", "high")},
         names=(
-            "a baby crying", "a crying baby", "a small baby cries", "an infant wailing", "the cries of a baby",
+            "a baby crying", "a crying baby", "a small crying baby", "an infant wailing", "the cries of a baby",
             "the crying of an infant",
         ),
         phrases=(

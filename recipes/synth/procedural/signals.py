@@ -177,7 +177,7 @@ SIGNALS = (
         name="whistle",
         play=whistle,
         knobs={"speed": Knob(0.6, 3.5, "slow", "fast"), "pitch": Knob(800, 2200, "low", "high")},
-        names=("a person whistling", "whistling", "somebody whistles"),
+        names=("a person whistling", "whistling", "somebody whistling"),
         phrases=(
             "a person whistling {speed} {pitch} notes", "{speed} {pitch} whistling",
             "somebody whistles {speed} {pitch} notes",

@@ -206,7 +206,7 @@ WEATHER = (
         name="explosion",
         play=explosion,
         knobs={"length": Knob(0.35, 2.6, "short", "long")},
-        names=("an explosion", "something explodes", "a blast"),
+        names=("an explosion", "something exploding", "a blast"),
         phrases=("a {length} explosion", "something explodes with a {length} boom", "a {length} blast"),
     ),
     Kind(
