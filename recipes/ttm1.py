@@ -297,6 +297,7 @@ def generate(job: Job[Ttm1]) -> None:
     conf=("variants", "directions"),
     code=(
         "recipes.music_scoring",
+        "recipes.scored",
         "recipes.directions",
         "recipes.figures",
         "recipes.judging",
@@ -309,7 +310,8 @@ def score(job: Job[Ttm1]) -> None:
     from recipes.captioned import read_descriptions
     from recipes.directions import compare
     from recipes.making import read_made
-    from recipes.music_scoring import Item, score_item, summarise, write_scored
+    from recipes.music_scoring import Item, score_item, summarise
+    from recipes.scored import write_scored
 
     source, made, out = job.input("dump/{tag}/test"), job.input("exp/{tag}/music"), job.output("exp/{tag}/score")
     out.mkdir(exist_ok=True)

@@ -288,7 +288,7 @@ def score(job: Job[Vamp1]) -> None:
     """Scoring: distances from the source, rhythm, share of copied codes, computing time."""
     from recipes.clips import read_list
     from recipes.curves import changes, write_changes
-    from recipes.vamp_scoring import SETS, Item, score_item, summarise, write_scored
+    from recipes.vamp_scoring import LOSSES, SETS, Item, score_item, summarise, write_scored
     from recipes.vamps import ROUND_TRIP, folder_name, read_made
 
     source, made, out = job.input("dump/{tag}/test"), job.input("exp/{tag}/vamps"), job.output("exp/{tag}/score")
@@ -316,7 +316,7 @@ def score(job: Job[Vamp1]) -> None:
     found = [
         change
         for prompt in job.conf.prompts
-        for change in changes(prompt, {steps: scored[folder_name(prompt, steps)] for steps in job.conf.steps})
+        for change in changes(prompt, {steps: scored[folder_name(prompt, steps)] for steps in job.conf.steps}, LOSSES)
     ]
     write_changes(found, out / "changes.jsonl")
 
