@@ -3,8 +3,8 @@
 The rule: of every prompt, the mean of each figure that should be small, such as a vamp's mel distance to its source,
 and the Fréchet distance to the sources are compared between each two numbers of steps, on the same clips. The run fails
 where the figure at more steps is larger by more than chance explains: by more than t times the standard error of the
-difference, t being the quantile of Student's distribution (clips - 1 degrees of freedom) at 1 - 0.01 / comparisons. So a
-run without any real change fails in one case of a hundred at most, however many prompts there are.
+difference, t being the quantile of Student's distribution (clips - 1 degrees of freedom) at 1 - 0.01 / comparisons. So
+a run without any real change fails in one case of a hundred at most, however many prompts there are.
 """
 
 import itertools

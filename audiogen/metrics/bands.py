@@ -35,8 +35,8 @@ def log_spectral_distance(original: Audio, other: Audio, low: float, high: float
     chosen = (bins >= low) & (bins <= high)
     if not chosen.any():
         raise InputError(
-            f"log-spectral distance: expected a band below {original.sample_rate / 2:g} Hz, got {low:g} to {high:g} Hz. "
-            "Name one that the sound has."
+            f"log-spectral distance: expected a band below {original.sample_rate / 2:g} Hz, got {low:g} to {high:g} "
+            "Hz. Name one that the sound has."
         )
     spectra = [_power(samples) for samples in (one, two)]
     floor = float(spectra[0].max()) * 10 ** (FLOOR_DB / 10)
