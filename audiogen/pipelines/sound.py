@@ -202,12 +202,11 @@ class Sound:
             InputError: silence, too short, or a layer that the model does not have.
         """
         codes = source_of(audio, self.codec, self.codec_sha256).codes[None].to(self.system.device)
-        total, parts = codes.shape[-1], []
+        total = codes.shape[-1]
+        vectors = torch.empty(0)
         for window in windows_of(torch.ones(total, dtype=torch.bool), self.system):
             seen = self.system.model.representation(codes[..., window.frames(total)], layer=layer)[0].float().cpu()
-            known = sum(map(len, parts))
-            parts.append(seen[known - window.start :])
-        vectors = torch.cat(parts)
+            vectors = torch.cat([vectors, seen[len(vectors) - window.start :]])
         return vectors.mean(dim=0) if pooled else vectors
 
     def run(
