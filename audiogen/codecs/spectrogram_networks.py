@@ -10,6 +10,7 @@ P parameters of a synthesis frame.
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -41,7 +42,7 @@ class SpectrogramCodecConfig:
     mels: int = 80
     """M."""
     mel_range: tuple[float, float] = (0.0, 11025.0)
-    """Hz: the lowest and the highest frequency; SpecVQGAN has 125 to 7600, which is no full band to extend sounds to."""
+    """Hz: the lowest and highest frequency; SpecVQGAN has 125 to 7600, which is no full band to extend sounds to."""
     patch: int = 16
     """Mel bands and frames of a cell."""
     vocab_size: int = 1024
@@ -70,8 +71,8 @@ class SpectrogramCodecConfig:
         if not self.widths or self.patch % 2 ** (len(self.widths) - 1) or self.mels % self.patch or self.mel_hop % 2:
             raise InputError(
                 f"{name}: expected mels divisible by patch, patch by 2 for every width after the first, and an even "
-                f"mel_hop, got mels {self.mels}, patch {self.patch}, {len(self.widths)} widths, mel_hop {self.mel_hop}. "
-                "Change one of them."
+                f"mel_hop, got mels {self.mels}, patch {self.patch}, {len(self.widths)} widths and mel_hop "
+                f"{self.mel_hop}. Change one of them."
             )
         if self.quantizer == "fsq" and math.prod(self.fsq_steps) != self.vocab_size:
             raise InputError(
@@ -81,7 +82,8 @@ class SpectrogramCodecConfig:
         low, high = self.mel_range
         if not 0 <= low < high <= self.sample_rate / 2:
             raise InputError(
-                f"{name}: expected a mel_range within 0 to {self.sample_rate / 2:g} Hz, got {self.mel_range}. Change it."
+                f"{name}: expected a mel_range within 0 to {self.sample_rate / 2:g} Hz, got {self.mel_range}. "
+                "Change it."
             )
 
     @property
@@ -156,7 +158,7 @@ class SpectrogramEncoder(nn.Module):
         self.stem = nn.Conv2d(1, widths[0], stem, stride=stem)
         self.bands = nn.Parameter(torch.zeros(widths[0], config.mels // stem, 1))  # convolutions do not know where
         self.levels = nn.ModuleList(_blocks(width, config.blocks) for width in widths)
-        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in zip(widths, widths[1:], strict=False))
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
         self.out = nn.Conv2d(widths[-1], config.dim, 1)
 
     def forward(self, mel: Tensor) -> Tensor:
@@ -177,7 +179,7 @@ class SpectrogramDecoder(nn.Module):
         self.embed = nn.Conv2d(config.dim, widths[0], 1)
         self.rows = nn.Parameter(torch.zeros(widths[0], config.rows, 1))
         self.levels = nn.ModuleList(_blocks(width, config.blocks) for width in widths)
-        self.up = nn.ModuleList(nn.Conv2d(a, 4 * b, 1) for a, b in zip(widths, widths[1:], strict=False))
+        self.up = nn.ModuleList(nn.Conv2d(a, 4 * b, 1) for a, b in pairwise(widths))
         self.out = nn.Conv2d(widths[-1], config.stem**2, 1)
         self.stem = config.stem
 

@@ -41,7 +41,9 @@ class TonalSynth(SpectralShaper):
 
     def tones(self, partials: Partials, start: Tensor | None = None) -> Tensor:
         """The sinusoids alone [B, S]; `start` [B, M] are their phases at first, in cycles: 0 where it is None."""
-        tones, _ = self.bank(hold_last(partials), self.bank.silence(len(partials.amplitude)) if start is None else start)
+        tones, _ = self.bank(
+            hold_last(partials), self.bank.silence(len(partials.amplitude)) if start is None else start
+        )
         return tones
 
     def shape(self, noise: Tensor, gains: Tensor) -> Tensor:
