@@ -198,7 +198,7 @@ app.command()(music)
 
 @app.command()
 def replay(
-    source: Annotated[str, typer.Argument(help="Sound file that `audiogen vamp` or `music` wrote, or its .json.")],
+    source: Annotated[str, typer.Argument(help="File that `audiogen vamp`, `music` or `sound` wrote, or its .json.")],
     output: Annotated[str, typer.Option("--output", "-o", help="Sound file to write.")] = ...,  # type: ignore[assignment]
     input_file: Annotated[str | None, typer.Option("--input", help="The input, if it lies elsewhere now.")] = None,
     model: Annotated[str | None, typer.Option(help="The model, if it lies elsewhere now.")] = None,

@@ -79,7 +79,7 @@ class Sound:
 
     def __call__(
         self,
-        caption: str | Sequence[str] | None = None,
+        caption: str | list[str] | tuple[str, ...] | None = None,
         *,
         audio: Audio | str | Path | None = None,
         seconds: float = 10.0,
@@ -106,7 +106,7 @@ class Sound:
         if (caption is None) == (audio is None):
             got = "neither" if audio is None else "both"
             raise InputError(f'expected a caption or a sound to be like, got {got}. For any sound the caption is "".')
-        texts = [caption] if caption is None or isinstance(caption, str) else list(caption)
+        texts = list(caption) if isinstance(caption, list | tuple) else [caption]
         requests = [_request("make", text, {**settings, "seconds": seconds, "seed": seed}) for text in texts]
         return self._make(audio, _seeded(requests, variations), on_step)
 

@@ -31,9 +31,12 @@ def train_nothing(exp: Path) -> dict[str, Path]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         model, pair = SpecMaskGIT(MODEL), AudioTextPair(PAIR)
+        noise, tone = 0.1 * torch.randn(RATE), torch.sin(torch.arange(RATE) / 30)
     with torch.no_grad():
-        model.out.weight.mul_(20)  # sure of some codes, as trained ones are
+        model.out.weight.mul_(8)  # sure of some codes, as trained ones are
         model.project.weight.mul_(50)
+        heard = pair.eval().spectrogram(torch.stack([noise, tone])[:, None], RATE)
+        pair.hearing.out.bias -= pair.hearing(heard).mean(dim=0)  # so that sounds differ for it
     save_model(codec, "spectrogram-codec", asdict(codec.config), exp / "codec")
     save_model(model, MODEL_TYPE, asdict(MODEL), exp / "model")
     save_model(pair, PAIR_TYPE, asdict(PAIR), exp / "pair")
