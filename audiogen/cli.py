@@ -15,6 +15,7 @@ from audiogen.console import print_facts, print_json, print_table, print_takes, 
 from audiogen.errors import InputError
 from audiogen.music_command import music
 from audiogen.options import AsJson, Device, Dtype
+from audiogen.sound_command import sound
 
 app = typer.Typer(
     help="Speech, music and sound by masked generation.",
@@ -194,6 +195,7 @@ def vamp(
 
 
 app.command()(music)
+app.command()(sound)
 
 
 @app.command()
