@@ -233,11 +233,14 @@ def demo(
     twin: Annotated[
         str | None, typer.Option(help="Its autoregressive twin, if not the one that comes with it.")
     ] = None,
+    sound_model: Annotated[
+        str, typer.Option("--sound", help="Model that makes sounds: name or folder; see `audiogen models`.")
+    ] = "nano-sound",
     voice: Annotated[str, typer.Option(help="Voice that speaks: name or folder; see `audiogen models`.")] = "nano-tts",
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
     device: Device = "cpu",
 ) -> None:
-    """Open a page in the browser: vamp loops, make music from captions, and speak."""
+    """Open a page in the browser: vamp loops, make music and sounds from captions, mend sounds, and speak."""
     from audiogen.extras import need
 
     need("gradio", "demo")
@@ -249,7 +252,8 @@ def demo(
 
     serve(
         lambda folder: DemoConfig(
-            folder=folder, model=model, style=style, music=music, twin=twin, voice=voice, device=device
+            folder=folder, model=model, style=style, music=music, twin=twin, sound=sound_model, voice=voice,
+            device=device,
         ),
         host=host, port=port, browser=browser, ready=ready,
     )  # fmt: skip

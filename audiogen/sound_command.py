@@ -25,7 +25,9 @@ def sound(
     cutoff: Annotated[float | None, typer.Option(help="Hz up to which it has any; found if not given.")] = None,
     vary: Annotated[str | None, typer.Option(help="Sound file to make variations of.")] = None,
     strength: Annotated[float | None, typer.Option(help="Share of it that is new, 0.5 if not given.")] = None,
-    embed: Annotated[str | None, typer.Option(help="Sound file to write the model's vectors of (.safetensors).")] = None,
+    embed: Annotated[
+        str | None, typer.Option(help="Sound file to write the model's vectors of (.safetensors).")
+    ] = None,
     pooled: Annotated[bool, typer.Option("--pooled", help="With --embed: one vector for all of it.")] = False,
     layer: Annotated[int | None, typer.Option(min=0, help="With --embed: of that many blocks, not of all.")] = None,
     variations: Annotated[int | None, typer.Option(min=1, help="How many: out-1.wav, out-2.wav, ...")] = None,

@@ -108,7 +108,7 @@ class VampSettings:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Take(Audio):
-    """An Audio that knows how it was made. `Vamp`, `Music` and `Sound` make it; the codec's codes are not encoded again."""
+    """An Audio that knows how it was made: by `Vamp`, `Music` or `Sound`. Its codes need not be encoded again."""
 
     codes: Tensor
     """[K, T] int64."""

@@ -106,7 +106,9 @@ def test_without_a_condition_the_model_is_asked_once_a_pass(sound: Sound, monkey
     asked: list[int] = []
     hidden = sound.system.model.hidden
     monkeypatch.setattr(
-        sound.system.model, "hidden", lambda codes, *rest, **more: asked.append(len(codes)) or hidden(codes, *rest, **more)
+        sound.system.model,
+        "hidden",
+        lambda codes, *rest, **more: asked.append(len(codes)) or hidden(codes, *rest, **more),
     )
     free = sound("", **SHORT)[0]
     assert sum(asked) == 4

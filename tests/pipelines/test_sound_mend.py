@@ -24,7 +24,9 @@ FEW: dict[str, Any] = {"steps": 2}
 def bells(seconds: float = 2.0, rate: int = 22_050, channels: int = 2) -> Audio:
     """Strokes over a soft noise, louder on the left."""
     time = torch.arange(round(seconds * rate)) / rate
-    strokes = sum(torch.sin(2 * math.pi * hertz * time) for hertz in (523.0, 1318.5, 2793.8)) * torch.exp(-6 * (time % 0.5))
+    strokes = sum(torch.sin(2 * math.pi * hertz * time) for hertz in (523.0, 1318.5, 2793.8)) * torch.exp(
+        -6 * (time % 0.5)
+    )
     sound = 0.08 * strokes + 0.01 * torch.randn(len(time), generator=torch.Generator().manual_seed(0))
     return Audio(torch.stack([sound, 0.5 * sound])[:channels], rate)
 
@@ -291,7 +293,11 @@ def test_files_that_are_refused(sound: Sound, tmp_path: Path) -> None:
         for ask in asked:
             with pytest.raises(InputError, match=message):
                 ask(tmp_path / name)
-    for strength, count, message in ((0.0, 1, "expected strength"), (2.0, 1, "expected strength"), (0.5, 0, "variations")):
+    for strength, count, message in (
+        (0.0, 1, "expected strength"),
+        (2.0, 1, "expected strength"),
+        (0.5, 0, "variations"),
+    ):
         with pytest.raises(InputError, match=message):
             sound.variations(bells(), count, strength)
 
