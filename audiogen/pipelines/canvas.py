@@ -61,9 +61,7 @@ class Canvas(ABC, Generic[Settings]):
         return []
 
 
-def canvas_of(
-    audio: Audio | str | Path | None, settings: MusicSettings, ensemble: Ensemble
-) -> Canvas[MusicSettings]:
+def canvas_of(audio: Audio | str | Path | None, settings: MusicSettings, ensemble: Ensemble) -> Canvas[MusicSettings]:
     """What `settings` ask for to be made on.
 
     Raises:

@@ -20,6 +20,8 @@ from audiogen.pipelines.loops import read_sidecar
 from audiogen.pipelines.music import Music
 from audiogen.pipelines.music_settings import MusicSettings
 from audiogen.pipelines.passes import Pipeline
+from audiogen.pipelines.sound import Sound
+from audiogen.pipelines.sound_settings import SoundSettings
 from audiogen.pipelines.take import Take, VampSettings
 from audiogen.pipelines.vamp import Vamp
 from audiogen.plain import from_plain
@@ -46,9 +48,14 @@ def _music(names: Mapping[str, Any], device: str, dtype: str) -> Pipeline:
     return Music(names["name"], names["twin"], names["rescorer"], device, dtype)
 
 
+def _sound(names: Mapping[str, Any], device: str, dtype: str) -> Pipeline:
+    return Sound(names["name"], device, dtype)
+
+
 KINDS = {
     Vamp.kind: _Kind(_vamp, VampSettings, ("style",), begins=False),
     Music.kind: _Kind(_music, MusicSettings, ("twin", "rescorer"), begins=True),
+    Sound.kind: _Kind(_sound, SoundSettings, (), begins=True),
 }
 """What a pass may have been made by."""
 

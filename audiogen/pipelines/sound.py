@@ -79,7 +79,7 @@ class Sound:
 
     def __call__(
         self,
-        caption: str | Sequence[str] | None = None,
+        caption: str | list[str] | tuple[str, ...] | None = None,
         *,
         audio: Audio | str | Path | None = None,
         seconds: float = 10.0,
@@ -106,7 +106,7 @@ class Sound:
         if (caption is None) == (audio is None):
             got = "neither" if audio is None else "both"
             raise InputError(f'expected a caption or a sound to be like, got {got}. For any sound the caption is "".')
-        texts = [caption] if caption is None or isinstance(caption, str) else list(caption)
+        texts = list(caption) if isinstance(caption, list | tuple) else [caption]
         requests = [_request("make", text, {**settings, "seconds": seconds, "seed": seed}) for text in texts]
         return self._make(audio, _seeded(requests, variations), on_step)
 
@@ -202,12 +202,11 @@ class Sound:
             InputError: silence, too short, or a layer that the model does not have.
         """
         codes = source_of(audio, self.codec, self.codec_sha256).codes[None].to(self.system.device)
-        total, parts = codes.shape[-1], []
+        total = codes.shape[-1]
+        vectors = torch.empty(0)
         for window in windows_of(torch.ones(total, dtype=torch.bool), self.system):
             seen = self.system.model.representation(codes[..., window.frames(total)], layer=layer)[0].float().cpu()
-            known = sum(map(len, parts))
-            parts.append(seen[known - window.start :])
-        vectors = torch.cat(parts)
+            vectors = torch.cat([vectors, seen[len(vectors) - window.start :]])
         return vectors.mean(dim=0) if pooled else vectors
 
     def run(

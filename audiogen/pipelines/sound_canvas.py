@@ -203,7 +203,11 @@ class Repaired(SoundCanvas):
 
 
 def canvas_of(
-    audio: Audio | str | Path | None, settings: SoundSettings, codec: SpectrogramCodec, codec_sha256: str, seconds: float
+    audio: Audio | str | Path | None,
+    settings: SoundSettings,
+    codec: SpectrogramCodec,
+    codec_sha256: str,
+    seconds: float,
 ) -> SoundCanvas:
     """What `settings` ask for to be made on.
 
@@ -250,7 +254,8 @@ def _extended(source: Source, cutoff: float | None, codec: SpectrogramCodec) -> 
         got, hint = ("as found in its spectrum", "Say it: cutoff=, --cutoff.") if cutoff is None else ("", "Change it.")
         raise InputError(
             f"expected a cutoff of {least:.0f} to {most:.0f} Hz, above what is known and below what can be added, got "
-            f"{found:.0f} Hz {got}".rstrip() + f". {hint}"
+            f"{found:.0f} Hz {got}".rstrip()
+            + f". {hint}"
         )
     wide = replace(source, audio=Audio(source.audio.samples, source.audio.sample_rate).resample(codec.sample_rate))
     rows = torch.tensor([highest > found for highest in bands])
