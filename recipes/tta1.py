@@ -236,11 +236,12 @@ def generate(job: Job[Tta1]) -> None:
     names = {name: [one.id for one in clips] for name, clips in held_out.items()}
     copies(job.input("exp/{tag}/tokens/test"), job.input("exp/{tag}/codec/model"), names, out)
     system = load_sound(job.input("exp/{tag}/system") / SOUND_NAME, conf.device)
+    system.model.accelerate()
     for name, variant in conf.variants.items():
         used = system
         if variant.ablation:
             folder = job.input("exp/{tag}/ablations/{ablation}", ablation=variant.ablation) / "model"
-            used = replace(system, model=load_specmaskgit(folder, conf.device))
+            used = replace(system, model=load_specmaskgit(folder, conf.device).accelerate())
         for kind in dict.fromkeys(one.set for one in asked if one.category or name in conf.everywhere):
             captions = {one.id: one.text for one in asked if one.set == kind}
             settings = {"batch_size": conf.batch_size, "timed": conf.timed, "seed": conf.seed}

@@ -12,7 +12,7 @@ from recipes.synth.procedural.catalogue import KINDS
 
 FRAMES = (
     "{}", "the sound of {}", "a recording of {}", "the noise of {}", "sound of {}", "you can hear {}", "there is {}",
-    "an audio clip of {}", "this is {}", "somewhere there is {}",
+    "an audio clip of {}", "this is {}", "somewhere there is {}", "audio of {}", "a clip of {}",
 )  # fmt: skip
 IMITATIONS = ("an imitation of {}", "{}, imitated by a synthesizer", "a synthetic sound of {}")
 """Frames of what is no recording, where there are recordings of the same class."""

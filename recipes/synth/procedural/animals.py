@@ -153,7 +153,7 @@ def crow(values: Values, seconds: float, rng: np.random.Generator) -> Samples:
     def caw(_: int) -> Samples:
         lasts = rng.uniform(0.25, 0.42)
         hertz = np.float32(values["pitch"]) * contour(lasts, ((0.0, 0.9), (0.3, 1.05), (1.0, 0.85)))
-        return call(rng, hertz, mouth, arch(lasts, 0.15, 0.6), rough=0.25, breath=0.7)
+        return call(rng, hertz, mouth, arch(lasts, 0.15, 0.6), rough=0.08, breath=0.4)
 
     caws = track(seconds, regular(rng, seconds, values["speed"], 0.25), caw)
     return caws + hush(rng, seconds, 0.0015)

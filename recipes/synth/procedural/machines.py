@@ -102,7 +102,7 @@ def airplane(values: Values, seconds: float, rng: np.random.Generator) -> Sample
     roar = shaped(rng, seconds, {30: -6.0, 120: 0.0, 500: -4.0, 2000: -16.0, 9000: -44.0})
     rush = shaped(rng, seconds, {200: -16.0, 900: 0.0, 3000: -8.0, 10000: -30.0})
     tone = voiced(np.float32(values["pitch"]) * np.linspace(1.12, 0.9, length(seconds)).astype(np.float32), 900)
-    return near * roar + np.float32(0.5) * near**2 * rush + np.float32(0.4) * near * tone
+    return near * roar + np.float32(0.5) * near**2 * rush + np.float32(1.2) * near * tone
 
 
 def train(values: Values, seconds: float, rng: np.random.Generator) -> Samples:
