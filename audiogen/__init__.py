@@ -4,6 +4,7 @@
 
     audiogen.TTS()          text in, speech out
     audiogen.Music()        a caption in, music out
+    audiogen.Sound()        a caption in, a sound out; sounds mended, extended, varied
     audiogen.Vamp()         music in, variations of it out, each a Take
     audiogen.Audio          samples with their sample rate
     audiogen.load(name)     a model from its name or directory
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from audiogen.codecs.base import Codec
     from audiogen.errors import InputError
     from audiogen.pipelines.music import Music
+    from audiogen.pipelines.sound import Sound
     from audiogen.pipelines.take import Take
     from audiogen.pipelines.tts import TTS
     from audiogen.pipelines.vamp import Vamp
@@ -34,6 +36,7 @@ _HOME = {
     "InputError": "audiogen.errors",
     "ModelInfo": "audiogen.checkpoints.catalogue",
     "Music": "audiogen.pipelines.music",
+    "Sound": "audiogen.pipelines.sound",
     "TTS": "audiogen.pipelines.tts",
     "Take": "audiogen.pipelines.take",
     "Vamp": "audiogen.pipelines.vamp",
@@ -50,6 +53,7 @@ __all__ = [
     "InputError",
     "ModelInfo",
     "Music",
+    "Sound",
     "Take",
     "Vamp",
     "__version__",

@@ -15,6 +15,7 @@ from audiogen.console import print_facts, print_json, print_table, print_takes, 
 from audiogen.errors import InputError
 from audiogen.music_command import music
 from audiogen.options import AsJson, Device, Dtype
+from audiogen.sound_command import sound
 
 app = typer.Typer(
     help="Speech, music and sound by masked generation.",
@@ -194,11 +195,12 @@ def vamp(
 
 
 app.command()(music)
+app.command()(sound)
 
 
 @app.command()
 def replay(
-    source: Annotated[str, typer.Argument(help="Sound file that `audiogen vamp` or `music` wrote, or its .json.")],
+    source: Annotated[str, typer.Argument(help="File that `audiogen vamp`, `music` or `sound` wrote, or its .json.")],
     output: Annotated[str, typer.Option("--output", "-o", help="Sound file to write.")] = ...,  # type: ignore[assignment]
     input_file: Annotated[str | None, typer.Option("--input", help="The input, if it lies elsewhere now.")] = None,
     model: Annotated[str | None, typer.Option(help="The model, if it lies elsewhere now.")] = None,
@@ -231,11 +233,14 @@ def demo(
     twin: Annotated[
         str | None, typer.Option(help="Its autoregressive twin, if not the one that comes with it.")
     ] = None,
+    sound_model: Annotated[
+        str, typer.Option("--sound", help="Model that makes sounds: name or folder; see `audiogen models`.")
+    ] = "nano-sound",
     voice: Annotated[str, typer.Option(help="Voice that speaks: name or folder; see `audiogen models`.")] = "nano-tts",
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
     device: Device = "cpu",
 ) -> None:
-    """Open a page in the browser: vamp loops, make music from captions, and speak."""
+    """Open a page in the browser: vamp loops, make music and sounds from captions, mend sounds, and speak."""
     from audiogen.extras import need
 
     need("gradio", "demo")
@@ -247,7 +252,8 @@ def demo(
 
     serve(
         lambda folder: DemoConfig(
-            folder=folder, model=model, style=style, music=music, twin=twin, voice=voice, device=device
+            folder=folder, model=model, style=style, music=music, twin=twin, sound=sound_model, voice=voice,
+            device=device,
         ),
         host=host, port=port, browser=browser, ready=ready,
     )  # fmt: skip

@@ -1,31 +1,33 @@
-"""More steps must not make vamps worse: what changes from fewer steps to more, and whether it is more than chance.
+"""More steps must not make results worse: what changes from fewer steps to more, and whether it is more than chance.
 
-The rule: of every prompt, the mean mel distance to the source and the Fréchet distance to the sources are compared
-between each two numbers of steps, on the same clips. The run fails where the figure at more steps is larger by more
-than chance explains: by more than t times the standard error of the difference, t being the quantile of Student's
-distribution (clips - 1 degrees of freedom) at 1 - 0.01 / comparisons. So a run without any real change fails in one
-case of a hundred at most, however many prompts there are.
+The rule: of every prompt, the mean of each figure that should be small, such as a vamp's mel distance to its source,
+and the Fréchet distance to the sources are compared between each two numbers of steps, on the same clips. The run fails
+where the figure at more steps is larger by more than chance explains: by more than t times the standard error of the
+difference, t being the quantile of Student's distribution (clips - 1 degrees of freedom) at 1 - 0.01 / comparisons. So
+a run without any real change fails in one case of a hundred at most, however many prompts there are.
 """
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
 from audiogen.extras import need
 from audiogen.files import atomic_write
-from recipes.figures import resampled_frechet
-from recipes.vamp_scoring import Scored
+from recipes.figures import Compared, resampled_frechet
+
+S = TypeVar("S", bound=Compared)
 
 LEVEL = 0.01
 """Chance that a run fails without reason."""
 
 
 class CurveError(RuntimeError):
-    """Vamps with more steps are worse."""
+    """Results with more steps are worse."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,25 +53,23 @@ class Change:
         )
 
 
-def changes(prompt: str, scored: Mapping[int, Sequence[Scored]]) -> list[Change]:
-    """All changes of one prompt; `scored` has the same clips at each number of steps."""
+def changes(prompt: str, scored: Mapping[int, Sequence[S]], losses: Mapping[str, Callable[[S], float]]) -> list[Change]:
+    """All changes of one prompt.
+
+    Args:
+        scored: the same clips at each number of steps.
+        losses: name of a figure -> what it is of a clip, the smaller the better.
+    """
     distances = {steps: resampled_frechet(clips) for steps, clips in scored.items()}
-    losses = {steps: torch.tensor([clip.mel_loss for clip in clips]).double() for steps, clips in scored.items()}
     found = []
     for fewer, more in itertools.combinations(sorted(scored), 2):
         count = len(scored[more])
-        figures = {
-            "mel distance": (
-                losses[fewer].mean(),
-                losses[more].mean(),
-                (losses[more] - losses[fewer]).std() / count**0.5,
-            ),
-            "Fréchet distance": (
-                distances[fewer][0],
-                distances[more][0],
-                (distances[more] - distances[fewer])[1:].std(),
-            ),
-        }
+        figures = {}
+        for name, loss in losses.items():
+            before, after = (torch.tensor([loss(clip) for clip in scored[steps]]).double() for steps in (fewer, more))
+            figures[name] = (before.mean(), after.mean(), (after - before).std() / count**0.5)
+        one, other = distances[fewer], distances[more]
+        figures["Fréchet distance"] = (one[0], other[0], (other - one)[1:].std())
         found += [
             Change(
                 prompt=prompt,
@@ -104,7 +104,7 @@ def check(found: Sequence[Change]) -> None:
     """
     if bad := worse(found):
         raise CurveError(
-            "expected vamps that are as good or better with more steps, got worse ones: "
+            "expected results that are as good or better with more steps, got worse ones: "
             + "; ".join(map(str, bad))
             + ". Train longer, or choose other settings in `decoding`. --stage results shows the figures as they are."
         )

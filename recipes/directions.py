@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 
 from recipes.figures import resampled_frechet
-from recipes.music_scoring import Scored
 from recipes.results import COLUMNS
+from recipes.scored import Scored
 
 ERRORS = 2.0
 """Standard errors that a difference must exceed."""

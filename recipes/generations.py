@@ -1,13 +1,7 @@
-"""Music from held-out captions, in many ways: each is a row of the result table.
+"""Music from held-out captions, in many ways: each is a row of the result table."""
 
-A folder of results has a FLAC file per clip and `made.jsonl`, one `Made` per line; a folder that has it is whole.
-"""
-
-import json
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,10 +13,7 @@ from audiogen.decoding import Condition, Plan, Rescoring, decode
 from audiogen.decoding.hybrid import Beginning, hybrid
 from audiogen.decoding.rescorers import CausalRescorer
 from audiogen.errors import InputError
-from audiogen.files import atomic_write
-from audiogen.models.magnet import Magnet
-from audiogen.models.musicgen import MusicGen
-from recipes.progress import track
+from recipes.making import counted, make_each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,22 +39,6 @@ class Variant:
             )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Made:
-    """One clip that was made."""
-
-    id: str
-    passes: float
-    """How often a network read the grid; guidance counts twice, and so does the twin where it is asked."""
-    seconds: float | None
-    """From caption to samples, per 10 s of sound, of a clip that was made alone; None: it was made in a batch."""
-
-
-def read_made(folder: Path) -> list[Made]:
-    """What was made in a folder."""
-    return [Made(**json.loads(line)) for line in (folder / "made.jsonl").read_text(encoding="utf-8").splitlines()]
-
-
 def make_all(
     system: MagnetSystem,
     variant: Variant,
@@ -74,28 +49,12 @@ def make_all(
     timed: int,
     seed: int,
 ) -> None:
-    """A clip of every caption, by its id, into `folder`.
+    """A clip of every caption, by its id, into `folder`; see `recipes.making.make_each`."""
 
-    The first `timed` are made one by one, and timed; each clip has its own seed and is the same alone and in a batch.
-    """
-    if (folder / "made.jsonl").exists():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    names, texts = list(captions), list(captions.values())
-    alone = [slice(number, number + 1) for number in range(min(timed, len(names)))]
-    batches = alone + [slice(start, start + batch_size) for start in range(len(alone), len(names), batch_size)]
-    make(system, variant, texts[:1], [seed])  # the first of all calls takes longer
-    made = []
-    for batch in track(batches, len(batches), f"batches of {folder.name}"):
-        started = time.perf_counter()
-        seeds = [seed + number for number in range(len(names))[batch]]
-        audios, passes = make(system, variant, texts[batch], seeds)
-        seconds = 10 * (time.perf_counter() - started) / system.duration if batch in alone else None
-        for name, audio in zip(names[batch], audios, strict=True):
-            audio.save(folder / f"{name}.flac")
-            made.append(Made(id=name, passes=passes, seconds=seconds and round(seconds, 3)))
-    with atomic_write(folder / "made.jsonl") as path:
-        path.write_text("".join(json.dumps(asdict(one)) + "\n" for one in made), encoding="utf-8")
+    def made(texts: Sequence[str], seeds: Sequence[int]) -> tuple[list[Audio], float]:
+        return make(system, variant, texts, seeds)
+
+    make_each(made, captions, folder, batch_size=batch_size, timed=timed, seed=seed)
 
 
 @torch.inference_mode()
@@ -141,17 +100,3 @@ def _with_twin(
     rescorer = CausalRescorer(model=twin.model, condition=its_condition)
     rescoring = Rescoring(rescorer, weight=variant.rescore) if variant.rescore else None
     return hybrid(beginning, system.model, None, condition, frames, plan, seeds, rescoring=rescoring)
-
-
-@contextmanager
-def counted(models: Sequence[Magnet | MusicGen]) -> Iterator[list[int]]:
-    """Rows of each pass of the models, which read a grid once per row: guidance doubles the rows or the passes."""
-    rows: list[int] = []
-    hooks = [
-        model.out_norm.register_forward_hook(lambda _module, _given, found: rows.append(len(found))) for model in models
-    ]
-    try:
-        yield rows
-    finally:
-        for hook in hooks:
-            hook.remove()

@@ -1,12 +1,13 @@
 """Training of the judge of attributes on rendered clips, as they are and as the codec plays them, and its verdicts."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from audiogen.audio import Audio
@@ -16,6 +17,8 @@ from recipes.synth.arrange import LEADS, METRES
 from recipes.synth.captions import KEYS, Attributes
 
 logger = logging.getLogger(__name__)
+
+Judge = TypeVar("Judge", bound=nn.Module)
 
 TEMPO_TOLERANCE = 0.04
 """Relative error up to which a tempo is right."""
@@ -60,23 +63,39 @@ def play(codes: Tensor, codec: Path) -> Audio:
 
 def train_judge(config: JudgeTraining, heard: Sequence[Summary], known: Sequence[Attributes]) -> AttributeJudge:
     """A judge that knows the attributes of the clips that were `heard`; the same for the same seed."""
+    clips, targets = Summary.stack(heard), _targets(known)
+
+    def loss(judge: AttributeJudge, chosen: Tensor) -> Tensor:
+        logits = judge(clips.take(chosen))
+        return torch.stack([F.cross_entropy(logits[name], targets[name][chosen]) for name in targets]).sum()
+
+    sizes = AttributeConfig(metres=tuple(METRES), leads=tuple(LEADS))
+    return fit_judge(config, lambda: AttributeJudge(sizes), len(heard), loss)
+
+
+def fit_judge(
+    config: JudgeTraining, make: Callable[[], Judge], count: int, loss: Callable[[Judge, Tensor], Tensor]
+) -> Judge:
+    """What `make` makes, trained on `count` sounds; the same for the same seed.
+
+    Args:
+        loss: of the judge on the sounds with these numbers.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        judge = AttributeJudge(AttributeConfig(metres=tuple(METRES), leads=tuple(LEADS)))
+        judge = make()
         optimizer = torch.optim.AdamW(judge.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-        clips, targets = Summary.stack(heard), _targets(known)
-        steps = config.epochs * -(-len(heard) // config.batch_size)
+        steps = config.epochs * -(-count // config.batch_size)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         for epoch in range(config.epochs):
             losses = []
-            for chosen in torch.randperm(len(heard)).split(config.batch_size):
-                logits = judge(clips.take(chosen))
-                loss = torch.stack([F.cross_entropy(logits[name], targets[name][chosen]) for name in targets]).sum()
+            for chosen in torch.randperm(count).split(config.batch_size):
+                found = loss(judge, chosen)
                 optimizer.zero_grad()
-                loss.backward()
+                found.backward()
                 optimizer.step()
                 schedule.step()
-                losses.append(float(loss.detach()))
+                losses.append(float(found.detach()))
             if (epoch + 1) % 10 == 0:
                 logger.info("epoch %d/%d loss %.3f", epoch + 1, config.epochs, sum(losses) / len(losses))
     return judge.eval()

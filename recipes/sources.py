@@ -51,7 +51,7 @@ def read_samples(folder: Path, licences: Sequence[str]) -> list[Source]:
     Raises:
         InputError: the list is missing or is none, or no recording has such a licence.
     """
-    rows = _read_lines(folder / "metadata.jsonl", ("id", "kind", "file", "licence", "duration"))
+    rows = read_lines(folder / "metadata.jsonl", ("id", "kind", "file", "licence", "duration"))
     found = [
         Source(
             id=row["id"],
@@ -86,7 +86,7 @@ def read_tunes(folder: Path) -> list[Source]:
     Raises:
         InputError: one of the two is missing.
     """
-    rows = _read_lines(folder / "tunes.jsonl", ("id", "title"))
+    rows = read_lines(folder / "tunes.jsonl", ("id", "title"))
     archive = folder / "midi.zip"
     if not archive.is_file():
         raise InputError(f"expected MIDI files in {archive}, got no such file. Download it again.")
@@ -172,7 +172,7 @@ def describe(parts: Mapping[str, Sequence[Source]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _read_lines(path: Path, needed: Sequence[str]) -> list[dict]:
+def read_lines(path: Path, needed: Sequence[str]) -> list[dict]:
     """The objects of a JSONL file, each with the needed names."""
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]

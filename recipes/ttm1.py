@@ -5,7 +5,6 @@
 
 import functools
 import logging
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +21,6 @@ from recipes.directions import Direction
 from recipes.generations import Variant
 from recipes.judging import JudgeTraining, Rendered
 from recipes.music_rows import ABLATIONS, CODEC, DIRECTIONS, RECORDINGS, VARIANTS, Ablation
-from recipes.records import past_runs
 from recipes.sources import SPLITS
 from recipes.stages import Job, Recipe, stage
 
@@ -264,6 +262,7 @@ def pack(job: Job[Ttm1]) -> None:
     settings=("device",),
     code=(
         "recipes.generations",
+        "recipes.making",
         "audiogen.decoding.decoder",
         "audiogen.decoding.hybrid",
         "audiogen.decoding.autoregressive",
@@ -298,6 +297,7 @@ def generate(job: Job[Ttm1]) -> None:
     conf=("variants", "directions"),
     code=(
         "recipes.music_scoring",
+        "recipes.scored",
         "recipes.directions",
         "recipes.figures",
         "recipes.judging",
@@ -309,8 +309,9 @@ def score(job: Job[Ttm1]) -> None:
     """Scoring: distances from the recordings, attributes that are heard, passes and time, and what the paper found."""
     from recipes.captioned import read_descriptions
     from recipes.directions import compare
-    from recipes.generations import read_made
-    from recipes.music_scoring import Item, score_item, summarise, write_scored
+    from recipes.making import read_made
+    from recipes.music_scoring import Item, score_item, summarise
+    from recipes.scored import write_scored
 
     source, made, out = job.input("dump/{tag}/test"), job.input("exp/{tag}/music"), job.output("exp/{tag}/score")
     out.mkdir(exist_ok=True)
@@ -333,33 +334,26 @@ def score(job: Job[Ttm1]) -> None:
     reads=("exp/{tag}/system", "exp/{tag}/score"),
     writes=(f"{{bundle}}/{MUSIC_NAME}",),
     conf=("card",),
-    code=("recipes.card",),
+    code=("recipes.card", "recipes.publish"),
 )
 def bundle(job: Job[Ttm1]) -> None:
     """The system with its model card, as `audiogen.load` finds it by name; its codec is bundled by itself."""
-    from recipes.card import write_card
-    from recipes.results import read_section
+    from recipes.publish import bundle_models
 
-    folder = job.output(f"{{bundle}}/{MUSIC_NAME}")
-    shutil.copytree(job.input("exp/{tag}/system") / MUSIC_NAME, folder, dirs_exist_ok=True)
-    section = read_section(job.input("exp/{tag}/score"), past_runs(job.names["tag"]))
-    write_card(folder, MUSIC_NAME, job.conf.card, section, recipe="/".join(Path.cwd().parts[-3:]))
+    bundle_models(job, "exp/{tag}/system", (MUSIC_NAME,))
 
 
 @stage(
     reads=("exp/{tag}/score",),
     writes=("{results}",),
     conf=("title", "introduction"),
-    code=("recipes.results",),
+    code=("recipes.publish", "recipes.results"),
 )
 def results(job: Job[Ttm1]) -> None:
     """RESULTS.md from the score files of every conf that was run."""
-    from recipes.results import read_section, render
+    from recipes.publish import write_results
 
-    folders = sorted(job.input("exp/{tag}/score").parent.parent.glob("*/score"))
-    sections = [read_section(folder, past_runs(folder.parent.name)) for folder in folders]
-    page = render(job.conf.title, job.conf.introduction, sections, items="clips")
-    job.output("{results}").write_text(page, encoding="utf-8")
+    write_results(job, items="clips")
 
 
 def _train_magnet(job: Job[Ttm1], conf: MagnetTraining, out: Path) -> None:

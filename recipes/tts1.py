@@ -5,7 +5,6 @@
 
 import functools
 import logging
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +18,6 @@ from audiogen.training.tts import AcousticTraining, DurationTraining, SemanticTr
 from recipes.card import Card
 from recipes.data import read_data_dir, validate_data_dir, write_data_dir
 from recipes.progress import track
-from recipes.records import past_runs
 from recipes.stages import Job, Recipe, stage
 
 logger = logging.getLogger(__name__)
@@ -273,33 +271,26 @@ def score(job: Job[TTS1]) -> None:
     reads=("exp/{tag}/voice", "exp/{tag}/score"),
     writes=(f"{{bundle}}/{CODEC_NAME}", f"{{bundle}}/{TTS_NAME}"),
     conf=("card",),
-    code=("recipes.card",),
+    code=("recipes.card", "recipes.publish"),
 )
 def bundle(job: Job[TTS1]) -> None:
     """The voice with its model cards, as `audiogen.TTS` loads it by name."""
-    from recipes.card import write_card
-    from recipes.results import read_section
+    from recipes.publish import bundle_models
 
-    section = read_section(job.input("exp/{tag}/score"), past_runs(job.names["tag"]))
-    for name in (CODEC_NAME, TTS_NAME):
-        folder = job.output(f"{{bundle}}/{name}")
-        shutil.copytree(job.input("exp/{tag}/voice") / name, folder, dirs_exist_ok=True)
-        write_card(folder, name, job.conf.card, section, recipe="/".join(Path.cwd().parts[-3:]))
+    bundle_models(job, "exp/{tag}/voice", (CODEC_NAME, TTS_NAME))
 
 
 @stage(
     reads=("exp/{tag}/score",),
     writes=("{results}",),
     conf=("title", "introduction"),
-    code=("recipes.results",),
+    code=("recipes.publish", "recipes.results"),
 )
 def results(job: Job[TTS1]) -> None:
     """RESULTS.md from the score files of every conf that was run."""
-    from recipes.results import read_section, render
+    from recipes.publish import write_results
 
-    folders = sorted(job.input("exp/{tag}/score").parent.parent.glob("*/score"))
-    sections = [read_section(folder, past_runs(folder.parent.name)) for folder in folders]
-    job.output("{results}").write_text(render(job.conf.title, job.conf.introduction, sections), encoding="utf-8")
+    write_results(job)
 
 
 def _train(job: Job[TTS1], train: Callable[..., Path], conf: Any, out: str) -> None:

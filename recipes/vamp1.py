@@ -5,7 +5,6 @@
 
 import functools
 import logging
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +16,6 @@ from audiogen.training.music_codec import MusicCodecTraining
 from audiogen.training.vamp import FINE, VampTraining
 from recipes.card import Card
 from recipes.clips import KINDS
-from recipes.records import past_runs
 from recipes.sources import SPLITS
 from recipes.stages import Job, Recipe, stage
 
@@ -296,7 +294,7 @@ def score(job: Job[Vamp1]) -> None:
     """Scoring: distances from the source, rhythm, share of copied codes, computing time."""
     from recipes.clips import read_list
     from recipes.curves import changes, write_changes
-    from recipes.vamp_scoring import SETS, Item, score_item, summarise, write_scored
+    from recipes.vamp_scoring import LOSSES, SETS, Item, score_item, summarise, write_scored
     from recipes.vamps import ROUND_TRIP, folder_name, read_made
 
     source, made, out = job.input("dump/{tag}/test"), job.input("exp/{tag}/vamps"), job.output("exp/{tag}/score")
@@ -324,7 +322,7 @@ def score(job: Job[Vamp1]) -> None:
     found = [
         change
         for prompt in job.conf.prompts
-        for change in changes(prompt, {steps: scored[folder_name(prompt, steps)] for steps in job.conf.steps})
+        for change in changes(prompt, {steps: scored[folder_name(prompt, steps)] for steps in job.conf.steps}, LOSSES)
     ]
     write_changes(found, out / "changes.jsonl")
 
@@ -347,34 +345,26 @@ def curves(job: Job[Vamp1]) -> None:
     reads=("exp/{tag}/system", "exp/{tag}/score", "exp/{tag}/curves.txt"),
     writes=(f"{{bundle}}/{CODEC_NAME}", f"{{bundle}}/{VAMP_NAME}"),
     conf=("card",),
-    code=("recipes.card",),
+    code=("recipes.card", "recipes.publish"),
 )
 def bundle(job: Job[Vamp1]) -> None:
     """The system with its model cards, as `audiogen.Vamp` loads it by name."""
-    from recipes.card import write_card
-    from recipes.results import read_section
+    from recipes.publish import bundle_models
 
-    section = read_section(job.input("exp/{tag}/score"), past_runs(job.names["tag"]))
-    for name in (CODEC_NAME, VAMP_NAME):
-        folder = job.output(f"{{bundle}}/{name}")
-        shutil.copytree(job.input("exp/{tag}/system") / name, folder, dirs_exist_ok=True)
-        write_card(folder, name, job.conf.card, section, recipe="/".join(Path.cwd().parts[-3:]))
+    bundle_models(job, "exp/{tag}/system", (CODEC_NAME, VAMP_NAME))
 
 
 @stage(
     reads=("exp/{tag}/score",),
     writes=("{results}",),
     conf=("title", "introduction"),
-    code=("recipes.results",),
+    code=("recipes.publish", "recipes.results"),
 )
 def results(job: Job[Vamp1]) -> None:
     """RESULTS.md from the score files of every conf that was run."""
-    from recipes.results import read_section, render
+    from recipes.publish import write_results
 
-    folders = sorted(job.input("exp/{tag}/score").parent.parent.glob("*/score"))
-    sections = [read_section(folder, past_runs(folder.parent.name)) for folder in folders]
-    page = render(job.conf.title, job.conf.introduction, sections, items="clips")
-    job.output("{results}").write_text(page, encoding="utf-8")
+    write_results(job, items="clips")
 
 
 def _train_clips(job: Job[Vamp1]) -> list[Path]:

@@ -1,7 +1,7 @@
 """Scores of vamps and of the codec's round trip, per clip and per set."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +53,10 @@ class Scored:
     """[W, D] embeddings, for the Fréchet distance."""
     source_windows: Tensor
     """[W, D] of the source."""
+
+
+LOSSES: dict[str, Callable[[Scored], float]] = {"mel distance": lambda clip: clip.mel_loss}
+"""Figures that more steps must not make larger."""
 
 
 def score_item(item: Item) -> Scored:

@@ -40,7 +40,7 @@ def test_module_is_the_command():
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["tts"], ["models"], ["codec", "encode"], ["codec", "compare"], ["eval", "tts"]]
+    "command", [[], ["tts"], ["sound"], ["models"], ["codec", "encode"], ["codec", "compare"], ["eval", "tts"]]
 )
 def test_every_command_has_help(run, command):
     ran = run(*command, "--help")

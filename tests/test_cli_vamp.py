@@ -182,4 +182,7 @@ def test_wrong_replays(run, model, loop, tmp_path):
     assert run("vamp", loop, "-o", tmp_path / "out.wav", "--model", model, "--steps", 1).code == 0
     check_error(run("replay", tmp_path / "out.wav", "-o", out, "--input", tmp_path / "out.wav"), "got another sound")
     check_error(run("replay", tmp_path / "out.wav", "-o", out, "--model", "nobody"), "nobody")
+    for option in ("--style", "--twin", "--rescorer"):
+        ran = run("replay", tmp_path / "out.wav", "-o", out, option, "elsewhere")
+        check_error(ran, f"expected no {option[2:]} ({option})", "got elsewhere. Leave it out")
     assert not out.exists()

@@ -5,6 +5,9 @@ tools/env python tools/bench.py vamp [--dtype float32] [--device cpu] [--runs 3]
 tools/env python tools/bench.py loops [--model nano-vamp] [--device cpu] [--runs 5]
 tools/env python tools/bench.py music [--dtype bfloat16] [--device cpu] [--runs 1] [--no-twin]
                                       [--steps 20 10 10 10] [--guidance-every 1]    official sizes, random weights
+tools/env python tools/bench.py sound [--dtype bfloat16] [--device cpu] [--runs 3] [--steps 16] [--guidance-every 1]
+                                      the paper's size, random weights
+tools/env python tools/bench.py sound --bundled [--model nano-sound]    caption to sound
 """
 
 import argparse
@@ -14,10 +17,11 @@ from importlib import metadata
 
 from benchmarks.measure import hardware
 from benchmarks.music import music
+from benchmarks.sound import sound
 from benchmarks.speech import tts
 from benchmarks.vamps import loops, vamp
 
-BENCHMARKS = {"tts": tts, "vamp": vamp, "loops": loops, "music": music}
+BENCHMARKS = {"tts": tts, "vamp": vamp, "loops": loops, "music": music, "sound": sound}
 
 
 def main() -> None:
@@ -26,11 +30,14 @@ def main() -> None:
     parser.add_argument("what", choices=list(BENCHMARKS))
     parser.add_argument("--model", help="name or folder; default: the bundled one")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"], help="of vamp and music")
+    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"], help="of vamp, music and sound")
     parser.add_argument("--runs", type=int, default=5, help="repetitions; the median is printed")
-    parser.add_argument("--steps", type=int, nargs=4, default=[20, 10, 10, 10], help="of music, per level")
-    parser.add_argument("--guidance-every", type=int, default=1, help="of music; more than 1 is an approximation")
+    parser.add_argument("--steps", type=int, nargs="+", help="of music, per level (20 10 10 10), and of sound (16)")
+    parser.add_argument(
+        "--guidance-every", type=int, default=1, help="of music and sound; more than 1 is an approximation"
+    )
     parser.add_argument("--twin", action=argparse.BooleanOptionalAction, default=True, help="of music")
+    parser.add_argument("--bundled", action="store_true", help="of sound: the bundled system, with codec and embedder")
     options = parser.parse_args()
     result = {
         "what": options.what,

@@ -22,6 +22,10 @@ LOADERS = {
     "nano-codec": "audiogen.checkpoints.nano:load_nano_codec",
     "nano-codec-music": "audiogen.checkpoints.nano:load_nano_codec",
     "nano-music": "audiogen.checkpoints.nano_music:load_nano_music",
+    "audio-text-pair": "audiogen.checkpoints.nano_sound:load_pair",
+    "nano-sound": "audiogen.checkpoints.nano_sound:load_sound",
+    "specmaskgit": "audiogen.checkpoints.nano_sound:load_specmaskgit",
+    "spectrogram-codec": "audiogen.checkpoints.nano:load_nano_codec",
     "nano-vamp": "audiogen.checkpoints.vampnet:load_vamp",
     "vampnet": "audiogen.checkpoints.vampnet:load_vampnet",
     "vampnet-official": "audiogen.checkpoints.vampnet:load_vamp",
@@ -36,7 +40,9 @@ LOADERS = {
 BUNDLED = Path(__file__).parents[1] / "bundled"
 RECIPES = {
     "nano-codec-music": "egs/loops/vamp1",
+    "nano-codec-sound": "egs/sounds/tta1",
     "nano-music": "egs/nottingham/ttm1",
+    "nano-sound": "egs/sounds/tta1",
     "nano-tts": "egs/kathleen/tts1",
     "nano-vamp": "egs/loops/vamp1",
 }

@@ -16,10 +16,12 @@ from torch import nn
 from audiogen.checkpoints.folders import codec_beside, read_config
 from audiogen.checkpoints.save import save_model, without_header
 from audiogen.checkpoints.weights import assign_weights, read_safetensors
-from audiogen.codecs import Codec
+from audiogen.codecs import Codec, load_codec
 from audiogen.codecs.nano import NanoCodec, NanoCodecConfig
 from audiogen.codecs.nano_music import NanoMusicCodec, NanoMusicCodecConfig
 from audiogen.codecs.semantic import SemanticCodec, SemanticCodecConfig
+from audiogen.codecs.spectrogram import SpectrogramCodec
+from audiogen.codecs.spectrogram_networks import SpectrogramCodecConfig
 from audiogen.conditioning.text import PHONES
 from audiogen.decoding import Linear, Plan
 from audiogen.errors import InputError
@@ -45,6 +47,7 @@ PARTS = {
 NANO_CODECS: dict[str, tuple[Callable[[Any], Codec], type]] = {
     "nano-codec": (NanoCodec, NanoCodecConfig),
     "nano-codec-music": (NanoMusicCodec, NanoMusicCodecConfig),
+    "spectrogram-codec": (SpectrogramCodec, SpectrogramCodecConfig),
 }
 """model_type -> class, and class of its sizes."""
 
@@ -242,7 +245,7 @@ def pack(
 
 def pack_codec(source: str | Path, folder: Path) -> Path:
     """The codec of a training folder, weights in 8 bits, as `folder`."""
-    network, config = load_nano_codec(source), read_config(Path(source))
+    network, config = load_codec(source), read_config(Path(source))
     return save_model(network, config["model_type"], without_header(config), folder, packed=True)
 
 

@@ -60,6 +60,7 @@ CODECS: dict[str, CodecEntry] = {
     "maskgct-acoustic": CodecEntry("audiogen.codecs.acoustic:AcousticCodec", "maskgct", "amphion/MaskGCT"),
     "maskgct-semantic": CodecEntry("audiogen.codecs.semantic:SemanticCodec", "maskgct", "amphion/MaskGCT"),
     "nano-codec-music": CodecEntry("audiogen.codecs.nano_music:NanoMusicCodec", "nano-codec-music"),
+    "nano-codec-sound": CodecEntry("audiogen.codecs.spectrogram:SpectrogramCodec", "spectrogram-codec"),
     "nano-codec-speech": CodecEntry("audiogen.codecs.nano:NanoCodec", "nano-codec"),
     "vampnet-codec": CodecEntry("audiogen.codecs.lac:Lac", "lac", "hugggof/vampnet"),
 }

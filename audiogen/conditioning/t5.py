@@ -87,7 +87,7 @@ class T5Text:
         needed = encoder.state_dict().keys()
         assign_weights(encoder, {name: t for name, t in {**tensors, **shared}.items() if name in needed}, source)
         encoder.set_input_embeddings(encoder.shared)
-        return cls(_read_tokenizer(tokenizer), encoder)
+        return cls(read_tokenizer(tokenizer, "T5"), encoder)
 
     @property
     def width(self) -> int:
@@ -136,9 +136,14 @@ def _embedding_names(tensors: Mapping[str, Tensor]) -> dict[str, str]:
     return dict.fromkeys(names, found) if found else {}
 
 
-def _read_tokenizer(path: Path) -> "Tokenizer":
+def read_tokenizer(path: Path, owner: str) -> "Tokenizer":
+    """The tokenizer in a file tokenizer.json; `owner` is whose it is, for the error message.
+
+    Raises:
+        InputError: no such file, or a damaged one.
+    """
     tokenizers = need("tokenizers", "codecs")
     try:
         return tokenizers.Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises no class of its own
-        raise InputError(f"expected T5's tokenizer in {path}, got: {error}. Fetch the file again.") from error
+        raise InputError(f"expected {owner}'s tokenizer in {path}, got: {error}. Fetch the file again.") from error

@@ -55,6 +55,21 @@ class Trace:
         """An empty record of a grid [B, K, T]."""
         return cls(torch.full_like(codes, -1), torch.full_like(codes, float("nan"), dtype=torch.float32))
 
+    def insert(self, part: "Trace", frames: Tensor, first_pass: int = 0) -> None:
+        """Note the cells that were fixed in a decode of the first levels of `frames` [W] alone.
+
+        Args:
+            part: its record, [B, k, W].
+            first_pass: what its pass 0 is here.
+        """
+        levels, fixed = slice(part.step.shape[1]), part.step >= 0
+        for whole, found in ((self.step, part.step + first_pass), (self.confidence, part.confidence)):
+            whole[:, levels, frames] = torch.where(fixed, found, whole[:, levels, frames])
+
+    def items(self) -> list["Trace"]:
+        """The records [1, K, T] of single items, on the CPU."""
+        return [Trace(self.step[[row]].cpu(), self.confidence[[row]].cpu()) for row in range(len(self.step))]
+
     def record(self, step: Step) -> None:
         """Note the cells that `step` fixed."""
         for row, level in enumerate(step.stage.levels):

@@ -63,12 +63,13 @@ def save_speech(path: str | Path, audio: Audio, trace: Trace) -> Path:
     return _save(figure, path)
 
 
-def save_take(path: str | Path, audio: Audio, trace: Trace, title: str) -> Path:
+def save_take(path: str | Path, audio: Audio, trace: Trace, title: str, in_rows: bool = False) -> Path:
     """Mel spectrogram, and under it on the same axis the grid: kept cells white, others by the pass that fixed them.
 
     Args:
         title: what it is; a long one is cut.
         trace: [1, K, T]; the frames are spread over the whole length of `audio`.
+        in_rows: the levels are bands of frequencies, the lowest first: it is drawn at the bottom.
     Raises:
         InputError: `path` is no .png or cannot be written, or matplotlib is not installed.
     """
@@ -79,8 +80,10 @@ def save_take(path: str | Path, audio: Audio, trace: Trace, title: str) -> Path:
     kept = float((trace.step < 0).float().mean())
     shown = textwrap.shorten(title, MOST_TITLE, placeholder=" …").replace("$", r"\$")  # dollars would begin a formula
     spectrum.set(title=f"{shown} ({audio.sample_rate} Hz)", xlabel="")
-    levels = trace.step.shape[1]
-    _draw_trace(grid, trace, [f"level {level}" for level in range(levels)], (0, audio.duration, levels - 0.5, -0.5))
+    levels, name = trace.step.shape[1], "row" if in_rows else "level"
+    _draw_trace(grid, trace, [f"{name} {level}" for level in range(levels)], (0, audio.duration, levels - 0.5, -0.5))
+    if in_rows:
+        grid.invert_yaxis()
     grid.set(title=f"{kept:.0%} of the codes kept (white)", xlabel="seconds")
     return _save(figure, path)
 

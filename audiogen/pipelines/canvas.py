@@ -1,6 +1,6 @@
-"""What a piece of music is made on: nothing, a sound that goes on, or a sound of which something is made anew.
+"""What a piece is made on: nothing, a sound that goes on, or a sound of which something is made anew.
 
-Each says which cells there are and which are to be generated, and what the filled grid sounds like.
+Each `Canvas` says which cells there are and which are to be generated, and what the filled grid sounds like.
 Shapes: K levels, T frames.
 """
 
@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -28,8 +28,10 @@ from audiogen.prompts import Grid, mask, parse
 SHORTEST = 0.1
 """Seconds of a piece."""
 
+Settings = TypeVar("Settings", contravariant=True)
 
-class Canvas(ABC):
+
+class Canvas(ABC, Generic[Settings]):
     """What there is before anything is made."""
 
     @property
@@ -43,11 +45,11 @@ class Canvas(ABC):
         """`Take.settings` up to here."""
 
     @abstractmethod
-    def grid(self, settings: MusicSettings) -> tuple[Tensor, Tensor]:
+    def grid(self, settings: Settings) -> tuple[Tensor, Tensor]:
         """Codes [K, T] int64, and mask [K, T] bool, True = to be generated."""
 
     @abstractmethod
-    def sound(self, codes: Tensor, mask: Tensor, settings: MusicSettings) -> Audio:
+    def sound(self, codes: Tensor, mask: Tensor, settings: Settings) -> Audio:
         """Of the filled grid."""
 
     def origin(self, audio: Audio) -> Audio:
@@ -59,7 +61,7 @@ class Canvas(ABC):
         return []
 
 
-def canvas_of(audio: Audio | str | Path | None, settings: MusicSettings, ensemble: Ensemble) -> Canvas:
+def canvas_of(audio: Audio | str | Path | None, settings: MusicSettings, ensemble: Ensemble) -> Canvas[MusicSettings]:
     """What `settings` ask for to be made on.
 
     Raises:
@@ -80,7 +82,7 @@ def canvas_of(audio: Audio | str | Path | None, settings: MusicSettings, ensembl
 
 
 @dataclass(frozen=True)
-class Blank(Canvas):
+class Blank(Canvas[MusicSettings]):
     """Nothing: the whole piece is new."""
 
     codec: Codec
@@ -123,7 +125,7 @@ class Blank(Canvas):
 
 
 @dataclass(frozen=True)
-class Changed(Canvas):
+class Changed(Canvas[MusicSettings]):
     """A sound of which a prompt keeps some cells; the piece is as long."""
 
     source: Source
@@ -161,7 +163,7 @@ class Changed(Canvas):
 
 
 @dataclass(frozen=True)
-class Continued(Canvas):
+class Continued(Canvas[MusicSettings]):
     """A sound, of which a prompt may keep less than all, and new sound behind it."""
 
     source: Source

@@ -28,7 +28,7 @@ SEAM = 0.02
 
 def encode(audio: Audio, codec: Codec, circular: bool = False, semitones: float = 0.0) -> Tensor:
     """The codes [K, T] of a sound, mixed to mono, at CODING_LUFS, `semitones` higher."""
-    mono = Audio(mix_down(audio.samples), audio.sample_rate).normalize(CODING_LUFS)
+    mono = prepared(audio)
     if semitones:
         mono = shift(mono, semitones)
     if not circular:
@@ -36,6 +36,16 @@ def encode(audio: Audio, codec: Codec, circular: bool = False, semitones: float 
     frames, around = loop_frames(audio, codec), math.ceil(WRAP * codec.frame_rate)
     samples = resample_loop(mono.samples, frames * codec.hop_length)
     return _encode(wrapped(samples, around * codec.hop_length), codec)[:, around : around + frames]
+
+
+def mixed(audio: Audio) -> Audio:
+    """One channel of a sound, for codecs that have but one."""
+    return Audio(mix_down(audio.samples), audio.sample_rate)
+
+
+def prepared(audio: Audio) -> Audio:
+    """A sound as it is coded: one channel, at CODING_LUFS."""
+    return mixed(audio).normalize(CODING_LUFS)
 
 
 def decode(codes: Tensor, codec: Codec, num_samples: int, sample_rate: int, circular: bool = False) -> Audio:

@@ -143,11 +143,7 @@ class _Work:
     @property
     def filled(self) -> list[Filled]:
         """What became of the pieces."""
-        trace = self._trace
-        return [
-            Filled(codes.cpu(), Trace(trace.step[[row]].cpu(), trace.confidence[[row]].cpu()))
-            for row, codes in enumerate(self._codes)
-        ]
+        return Filled.each(self._codes, self._trace)
 
     def parts(self, span: Sequence[Window]) -> Iterator[Tensor]:
         """Fill window after window; the frames [B, K, t] of each from the first new one on, as they are done."""
@@ -175,10 +171,7 @@ class _Work:
                 self._tell(before)
             first += part.shape[-1]
             yield part
-        fixed = found.step >= 0
-        step, confidence = self._trace.step[..., frames], self._trace.confidence[..., frames]
-        self._trace.step[..., frames] = torch.where(fixed, found.step + self._composer.twin_frames, step)
-        self._trace.confidence[..., frames] = torch.where(fixed, found.confidence, confidence)
+        self._trace.insert(found, frames, self._composer.twin_frames)
         self._tell(before + self._composer.passes)
 
     def _made(self, window: Tensor, mask: Tensor, first: int, record: Callable[[Step], None]) -> Iterator[Tensor]:

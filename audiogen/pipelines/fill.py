@@ -50,6 +50,11 @@ class Filled:
     trace: Trace
     """[1, K, T]; the passes of the fine model are numbered behind those of the coarse one."""
 
+    @classmethod
+    def each(cls, codes: Tensor, trace: Trace) -> "list[Filled]":
+        """The items of a batch: codes [B, K, T] and their record."""
+        return [cls(one.cpu(), record) for one, record in zip(codes, trace.items(), strict=True)]
+
 
 @dataclass(frozen=True)
 class _Part:
@@ -144,9 +149,7 @@ class Filler:
             codes.masked_fill_(left, part.model.mask_token)
             for window in sweep.windows:
                 self._generate(part, codes, left, trace, window.frames(codes.shape[-1]).to(self.device), noise)
-        return [
-            Filled(one.cpu(), Trace(trace.step[[i]].cpu(), trace.confidence[[i]].cpu())) for i, one in enumerate(codes)
-        ]
+        return Filled.each(codes, trace)
 
     def _generate(self, part: _Part, codes: Tensor, left: Tensor, trace: Trace, frames: Tensor, noise: Noise) -> None:
         """Fill what is `left` [B, K, T] of `codes` and `trace` [B, K, T] in `frames` [W], in place."""
@@ -163,9 +166,7 @@ class Filler:
 
         codes[:, seen, frames] = decode(part.model, window, mask, condition, part.plan, noise, record)
         left[:, seen, frames] = False
-        fixed = found.step >= 0
-        trace.step[:, seen, frames] = torch.where(fixed, found.step + part.first_pass, trace.step[:, seen, frames])
-        trace.confidence[:, seen, frames] = torch.where(fixed, found.confidence, trace.confidence[:, seen, frames])
+        trace.insert(found, frames, part.first_pass)
         self._progress.tell(before + part.steps)
 
 

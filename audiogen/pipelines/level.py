@@ -31,12 +31,15 @@ def limit(samples: Tensor, sample_rate: int, ceiling: float = PEAK_LIMIT) -> Ten
     peaks = samples.abs().amax(dim=0)
     if not bool((peaks > ceiling).any()):
         return samples
+    return (samples * smooth_gain(ceiling / peaks.clamp_min(ceiling), sample_rate)).clamp(-ceiling, ceiling)
+
+
+def smooth_gain(needed: Tensor, sample_rate: int) -> Tensor:
+    """A gain [S] that is nowhere above `needed` [S], in 0..1, held for LOOK and averaged; 1 where no less is needed."""
     reach = max(1, round(LOOK * sample_rate))
-    needed = ceiling / peaks.clamp_min(ceiling)
     held = -F.max_pool1d(-needed[None, None], 2 * reach + 1, stride=1, padding=reach)
-    gain = F.avg_pool1d(F.pad(held, (reach, reach), mode="replicate"), 2 * reach + 1, stride=1)[0]
-    quiet = gain > 1 - 1e-6  # averages of ones are not exactly one
-    return torch.where(quiet, samples, samples * gain).clamp(-ceiling, ceiling)
+    gain = F.avg_pool1d(F.pad(held, (reach, reach), mode="replicate"), 2 * reach + 1, stride=1)[0, 0]
+    return torch.where(gain > 1 - 1e-6, 1.0, gain)  # averages of ones are not exactly one
 
 
 def at_loudness(audio: Audio, lufs: float) -> Audio:

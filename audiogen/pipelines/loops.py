@@ -138,14 +138,14 @@ def read_sidecar(path: str | Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(
             f"expected the settings of a take in {sidecar}, got: {error.strerror}. "
-            "`audiogen vamp` and `audiogen music` write them beside the sound: keep both together."
+            "audiogen vamp, music and sound write them beside what they make: keep both together."
         ) from error
     except ValueError as error:
         raise InputError(f"expected JSON in {sidecar}, got: {error}. Copy the file again.") from error
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
         raise InputError(
             f"expected the settings of a take ({FORMAT}) in {sidecar}, got something else. Name the file that "
-            "`audiogen vamp` or `audiogen music` wrote."
+            "audiogen vamp, music or sound wrote."
         )
     match content:
         case {"input": None, "passes": [_, *_], "result": {"sha256": str()}}:

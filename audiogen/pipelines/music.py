@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
 import torch
 
@@ -31,9 +31,10 @@ from audiogen.pipelines.compose import Composer, Piece
 from audiogen.pipelines.ensemble import Ensemble
 from audiogen.pipelines.fill import Filled
 from audiogen.pipelines.music_settings import MusicSettings
+from audiogen.pipelines.passes import take_of
 from audiogen.pipelines.precision import dtype_of
 from audiogen.pipelines.take import Take
-from audiogen.plain import from_plain, to_plain
+from audiogen.plain import from_plain
 from audiogen.prompts import Inpaint, Prompt
 
 MOST_RESULTS = 64
@@ -56,6 +57,8 @@ class Music:
     Raises:
         InputError: unknown name, damaged files, a model of another type, or one with other codes.
     """
+
+    kind: ClassVar[str] = "music"
 
     def __init__(
         self,
@@ -274,27 +277,12 @@ class Music:
     def _score(self, take: Take, text: str, score: Score | None) -> float:
         return self.ensemble.likelihood(take.codes, text) if score is None else float(score(take, text))
 
-    def _take(self, canvas: Canvas, settings: MusicSettings, piece: Piece, filled: Filled) -> Take:
+    def _take(self, canvas: Canvas[MusicSettings], settings: MusicSettings, piece: Piece, filled: Filled) -> Take:
         audio = canvas.sound(filled.codes, piece.mask, settings)
-        this = {
-            "pipeline": "music",
-            "settings": to_plain(settings),
-            "variation": 0,
-            "notes": canvas.notes(piece.mask),
-            "model": self.identity,
-            "made_with": self.made_with,
-        }
-        return Take(
-            audio.samples,
-            audio.sample_rate,
-            codes=filled.codes,
-            mask=piece.mask,
-            trace=filled.trace,
-            seed=settings.seed,
-            settings={**canvas.history, "passes": [*canvas.history["passes"], this]},
-            circular=canvas.circular,
-            origin=canvas.origin(audio),
-        )
+        return take_of(
+            self, audio, filled, settings, mask=piece.mask, seed=settings.seed, history=canvas.history,
+            notes=canvas.notes(piece.mask), circular=canvas.circular, origin=canvas.origin(audio),
+        )  # fmt: skip
 
 
 def _request(text: str, settings: dict[str, Any]) -> MusicSettings:

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from audiogen.errors import InputError
-from audiogen.files import make_folder
 from audiogen.pipelines.music import Music
 from audiogen.pipelines.speak import checked_unicode, read_utf8
 from audiogen.pipelines.take import Take
-from audiogen.pipelines.take_files import prompt_of
+from audiogen.pipelines.take_files import in_folder, prompt_of
 
 SECONDS = 10.0
 """Of music, where no length is given."""
@@ -83,10 +82,7 @@ class Order:
         Raises:
             InputError: the folder cannot be made.
         """
-        if not self.in_folder:
-            return [Path(output)]
-        folder = make_folder(output)
-        return [folder / f"{number:03}.wav" for number in range(1, len(self.captions) + 1)]
+        return in_folder(output, len(self.captions)) if self.in_folder else [Path(output)]
 
     def fill(self, music: Music, settings: Mapping[str, Any]) -> list[Take]:
         """Make it; `settings` are keyword arguments of `Music`, and what they leave at None is not asked for."""

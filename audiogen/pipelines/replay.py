@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -19,29 +19,14 @@ from audiogen.pipelines import identity
 from audiogen.pipelines.loops import read_sidecar
 from audiogen.pipelines.music import Music
 from audiogen.pipelines.music_settings import MusicSettings
+from audiogen.pipelines.passes import Pipeline
+from audiogen.pipelines.sound import Sound
+from audiogen.pipelines.sound_settings import SoundSettings
 from audiogen.pipelines.take import Take, VampSettings
 from audiogen.pipelines.vamp import Vamp
 from audiogen.plain import from_plain
 
 logger = logging.getLogger(__name__)
-
-
-class Pipeline(Protocol):
-    """What makes Takes."""
-
-    @property
-    def identity(self) -> Mapping[str, str | None]:
-        """Names and SHA-256 of its models."""
-        ...
-
-    @property
-    def made_with(self) -> Mapping[str, Any]:
-        """The machine, as `identity.of_machine` has it."""
-        ...
-
-    def run(self, audio: Any, settings: Any) -> Sequence[Take]:
-        """All results of a request."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -63,9 +48,14 @@ def _music(names: Mapping[str, Any], device: str, dtype: str) -> Pipeline:
     return Music(names["name"], names["twin"], names["rescorer"], device, dtype)
 
 
+def _sound(names: Mapping[str, Any], device: str, dtype: str) -> Pipeline:
+    return Sound(names["name"], device, dtype)
+
+
 KINDS = {
-    "vamp": _Kind(_vamp, VampSettings, ("style",), begins=False),
-    "music": _Kind(_music, MusicSettings, ("twin", "rescorer"), begins=True),
+    Vamp.kind: _Kind(_vamp, VampSettings, ("style",), begins=False),
+    Music.kind: _Kind(_music, MusicSettings, ("twin", "rescorer"), begins=True),
+    Sound.kind: _Kind(_sound, SoundSettings, (), begins=True),
 }
 """What a pass may have been made by."""
 
@@ -99,7 +89,7 @@ def replay(
         path: its sound, with the sidecar beside it, or its sidecar.
         audio: the input, where it is no longer in its place, or never was a file.
         model: the model, where it is no longer known by its name, or lies elsewhere.
-        style, twin, rescorer: where they lie elsewhere.
+        style, twin, rescorer: where they lie elsewhere; only those that were named when it was made.
         device: where to compute.
     Raises:
         InputError: the sidecar, the input or the model is missing or has changed; the message says which.
@@ -107,9 +97,13 @@ def replay(
     history = read_sidecar(path)
     moved = {"name": model, "style": style, "twin": twin, "rescorer": rescorer}
     take = _input(history["input"], audio)
+    passes = [
+        _pass(one, f"{path}: passes[{number}]", begins=take is None and not number)
+        for number, one in enumerate(history["passes"])
+    ]
+    _check_moved(moved, passes)
     opened: dict[tuple[str | None, ...], Pipeline] = {}
-    for number, one in enumerate(history["passes"]):
-        this = _pass(one, f"{path}: passes[{number}]", begins=take is None)
+    for this in passes:
         names = {part: known and str(moved[part] or known) for part, known in this.names.items()}
         key = this.kind, *names.values(), this.made_with["dtype"]
         if key not in opened:
@@ -174,6 +168,15 @@ def _input(facts: Mapping[str, Any] | None, given: Audio | str | Path | None) ->
             f"({found[:12]}...){'' if isinstance(source, Audio) else f' in {source}'}. Put the old one back."
         )
     return source
+
+
+def _check_moved(moved: Mapping[str, str | Path | None], passes: Sequence[_Pass]) -> None:
+    """Raise InputError for what is said to lie elsewhere, but was not named when the file was made."""
+    for part, place in moved.items():
+        if place is not None and not any(one.names.get(part) for one in passes):
+            raise InputError(
+                f"expected no {part} (--{part}) for what was made without naming one, got {place}. Leave it out."
+            )
 
 
 def _check_model(pipeline: Pipeline, wanted: _Pass) -> None:

@@ -25,8 +25,8 @@ def splice(original: Audio, generated: Audio, frames: Tensor, frame_rate: float,
         frames: [T] bool, at `frame_rate` Hz.
         circular: the end fades into the start too.
     """
-    share = _share(frames, frame_rate, original, circular)
-    return Audio(torch.lerp(original.samples, generated.samples, share), original.sample_rate)
+    weight = share(frames, frame_rate, original, circular)
+    return Audio(torch.lerp(original.samples, generated.samples, weight), original.sample_rate)
 
 
 def join(previous: Audio, take: Audio) -> Audio:
@@ -34,16 +34,16 @@ def join(previous: Audio, take: Audio) -> Audio:
     length = take.samples.shape[-1]
     fade = min(round(FADE * take.sample_rate), length // 2)
     rise = torch.sin(torch.arange(fade) / fade * (math.pi / 2)).square()  # flat at the seam: slopes agree there too
-    share = torch.cat([rise, torch.ones(length - 2 * fade), rise.flip(0)])
-    return Audio(torch.lerp(previous.samples, take.samples, share), take.sample_rate)
+    weight = torch.cat([rise, torch.ones(length - 2 * fade), rise.flip(0)])
+    return Audio(torch.lerp(previous.samples, take.samples, weight), take.sample_rate)
 
 
-def _share(frames: Tensor, frame_rate: float, audio: Audio, circular: bool) -> Tensor:
+def share(frames: Tensor, frame_rate: float, audio: Audio, circular: bool = False) -> Tensor:
     """[T] bool -> [S], 1 in the frames, 0 outside, with a ramp before and behind each run of frames."""
     length, hop = audio.samples.shape[-1], audio.sample_rate / frame_rate
     fade = round(FADE * audio.sample_rate)
     ramp = (torch.arange(fade) + 0.5) / fade
-    share = torch.zeros(length)
+    found = torch.zeros(length)
     for start, end in runs(frames):
         first, last = math.floor(start * hop + ROUNDING), math.ceil(end * hop - ROUNDING)
         places = torch.arange(first - fade, last + fade)
@@ -51,8 +51,8 @@ def _share(frames: Tensor, frame_rate: float, audio: Audio, circular: bool) -> T
         if not circular:
             inside = (places >= 0) & (places < length)
             places, values = places[inside], values[inside]
-        share.scatter_reduce_(0, places % length, values, "amax")
-    return share
+        found.scatter_reduce_(0, places % length, values, "amax")
+    return found
 
 
 def runs(frames: Tensor) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""`Take`: one result of a pipeline for music, and `VampSettings`: everything that was asked of a vamp.
+"""`Take`: one result of a pipeline for music or sound, and `VampSettings`: everything that was asked of a vamp.
 
 Shapes: C channels, S samples, K levels, T frames.
 """
@@ -108,7 +108,7 @@ class VampSettings:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Take(Audio):
-    """An Audio that knows how it was made. `Vamp` and `Music` make it; the codec's codes are not encoded again."""
+    """An Audio that knows how it was made: by `Vamp`, `Music` or `Sound`. Its codes need not be encoded again."""
 
     codes: Tensor
     """[K, T] int64."""
@@ -188,4 +188,4 @@ class Take(Audio):
 
         made_by = self.settings["passes"][-1]
         title = made_by["settings"].get("text") or made_by["pipeline"]
-        return save_take(path, self, self.trace, title)
+        return save_take(path, self, self.trace, title, in_rows=made_by["pipeline"] == "sound")

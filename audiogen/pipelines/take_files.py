@@ -6,7 +6,7 @@ from typing import Any
 
 from audiogen.errors import InputError
 from audiogen.extras import need
-from audiogen.files import check_target
+from audiogen.files import check_target, make_folder
 from audiogen.pipelines.loops import check_take_target, numbered, sidecar_of
 from audiogen.pipelines.take import Take
 from audiogen.prompts import Loop, parse
@@ -37,6 +37,16 @@ def prompt_of(text: str | None, name: str | None, regions: Sequence[str], loop: 
 def names(name: str | Path, count: int) -> list[Path]:
     """Where `count` results go: "out-1.wav", "out-2.wav", ...; one has the name as it is."""
     return [numbered(name, index, count) for index in range(count)]
+
+
+def in_folder(folder: str | Path, count: int) -> list[Path]:
+    """001.wav, 002.wav, ... in a folder, which is made.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    made = make_folder(folder)
+    return [made / f"{number:03}.wav" for number in range(1, count + 1)]
 
 
 def check_targets(outputs: Sequence[Path], plot: str | None = None, bpm_in_name: bool = False) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -26,11 +26,12 @@ from audiogen.errors import InputError
 from audiogen.pipelines import identity
 from audiogen.pipelines.batches import OnStep
 from audiogen.pipelines.fill import Filled, Filler, Item, unrelated
+from audiogen.pipelines.passes import take_of
 from audiogen.pipelines.precision import dtype_of
 from audiogen.pipelines.source import Source, has_codes_of, notes_on, replacing, source_of
 from audiogen.pipelines.splice import join, splice
 from audiogen.pipelines.take import Take, VampSettings
-from audiogen.plain import from_plain, to_plain
+from audiogen.plain import from_plain
 from audiogen.prompts import Grid, Loop, Prompt, mask, parse
 from audiogen.prompts.presets import DEFAULT, PRESETS
 
@@ -46,6 +47,8 @@ class Vamp:
     Raises:
         InputError: unknown name, damaged files, or a model of another type.
     """
+
+    kind: ClassVar[str] = "vamp"
 
     def __init__(
         self,
@@ -181,25 +184,11 @@ class Vamp:
 
     def _take(self, source: Source, settings: VampSettings, item: Item, filled: Filled, number: int) -> Take:
         audio = self._sound(source, settings, item.mask, filled.codes)
-        this = {
-            "pipeline": "vamp",
-            "settings": to_plain(settings),
-            "variation": number,
-            "notes": notes_on(item.mask),
-            "model": self.identity,
-            "made_with": self.made_with,
-        }
-        return Take(
-            audio.samples,
-            audio.sample_rate,
-            codes=filled.codes,
-            mask=item.mask,
-            trace=filled.trace,
-            seed=item.seed,
-            settings={**source.history, "passes": [*source.history["passes"], this]},
-            circular=source.circular,
+        return take_of(
+            self, audio, filled, settings, mask=item.mask, seed=item.seed, history=source.history,
+            notes=notes_on(item.mask), variation=number, circular=source.circular,
             origin=source.origin if settings.stretch == 1 else audio,
-        )
+        )  # fmt: skip
 
     def _sound(self, source: Source, settings: VampSettings, mask: Tensor, codes: Tensor) -> Audio:
         """Codes [K, T] and what of them was generated -> the sound that replaces the source."""

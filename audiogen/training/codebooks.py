@@ -1,6 +1,7 @@
-"""Keeping codebooks alive: codes that no batch uses are moved to where the data is.
+"""Moving codebooks without gradients: unused codes to where the data is, and codes to the mean of what they stand for.
 
-After Dhariwal et al. 2020, arXiv:2005.00341 ("random restarts"). The first call places the whole codebook.
+After Dhariwal et al. 2020, arXiv:2005.00341 ("random restarts"): the first call places the whole codebook; and van den
+Oord et al. 2017, arXiv:1711.00937 ("VQ-VAE dictionary updates with exponential moving averages").
 Shapes: B batch, D width, K levels, T frames, V codebook size.
 """
 
@@ -31,6 +32,23 @@ class UsageRecord(nn.Module):
         for level, row in enumerate(self.usage):
             counts = codes[:, level].flatten().bincount(minlength=len(row))
             row.mul_(DECAY).add_(counts, alpha=1 - DECAY)
+
+    @torch.no_grad()
+    def follow(self, quantizer: ResidualQuantizer, hidden: Tensor, codes: Tensor) -> None:
+        """Move every code of this batch, codes [B, K, T], towards the mean of its vectors in hidden [B, D, T].
+
+        A code is the average of all vectors that it has stood for, of which older ones count less. `count` comes after.
+        """
+        residual = hidden
+        for level, usage, found in zip(quantizer.first(quantizer.levels), self.usage, codes.unbind(1), strict=True):
+            latents = level.in_project(residual).transpose(1, 2).flatten(0, 1)
+            rows = level.codebook.weight
+            sums = torch.zeros_like(rows).index_add_(0, found.flatten(), latents)
+            counts = found.flatten().bincount(minlength=len(rows))[:, None]
+            before, now = DECAY * usage[:, None], (1 - DECAY) * counts
+            moved = (before * rows + (1 - DECAY) * sums) / (before + now).clamp(min=1e-9)
+            rows.copy_(torch.where(counts > 0, moved, rows))
+            residual = residual - level.embed(found)
 
     @torch.no_grad()
     def revive(self, quantizer: ResidualQuantizer, hidden: Tensor, step: int, generator: Generator) -> None:

@@ -1,8 +1,9 @@
 """What a training step hides, in the reference's random order, and the loss on it.
 
 MaskGCT's corruption: golden maskgct SPEC 6; VampNet's: golden vampnet SPEC 7; MAGNeT's and its twin's loss: golden
-magnet SPEC 9 and 10. The mask rate is the curve that decoding follows (`audiogen.decoding.schedule.mask_rate`). All
-randomness comes from the generator or the seed that is passed in.
+magnet SPEC 9 and 10; SpecMaskGIT's is MaskGIT's (arXiv:2202.04200, "MVTM in Training"). The mask rate is the curve
+that decoding follows (`audiogen.decoding.schedule.mask_rate`). All randomness comes from the generator or the seed that
+is passed in.
 Shapes: B batch, K levels, T frames (of the padded batch), V vocab_size.
 """
 
@@ -15,6 +16,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from audiogen.decoding.confidence import least_confident
 from audiogen.decoding.plan import Stage
 from audiogen.decoding.schedule import mask_rate
 from audiogen.errors import InputError, nearest
@@ -147,6 +149,12 @@ def draw_cell_mask(shown: Tensor, levels: int, frames: int, generator: Generator
     mask = torch.bernoulli(rate, generator=generator).bool()
     mask[:, :condition_levels] = False
     return mask
+
+
+def draw_grid_mask(rate: Tensor, places: Tensor, generator: Generator) -> Tensor:
+    """SpecMaskGIT: a share `rate` [B] of each item's `places` [B, K, T] bool, rounded, one at least; [B, K, T] bool."""
+    counts = (rate * places.flatten(1).sum(dim=1)).round().long().clamp(min=1)
+    return least_confident(torch.rand(places.shape, generator=generator), places, counts)
 
 
 @cache

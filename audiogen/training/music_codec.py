@@ -7,14 +7,12 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from audiogen.audio import FORMATS, Audio
 from audiogen.checkpoints.save import save_model
 from audiogen.codecs.nano_music import NanoMusicCodec, NanoMusicCodecConfig
-from audiogen.errors import InputError
 from audiogen.nn.sinusoids import Analysis, Partials
 from audiogen.training.codebooks import UsageRecord
+from audiogen.training.crops import draw_crops, read_clips, validation_crops
 from audiogen.training.fit import FitConfig, StepData, Task, fit, step_generator
 from audiogen.training.losses import MultiScaleSpectrum
 
@@ -48,41 +46,6 @@ class MusicCodecTraining:
     latent_weight: float = 1.0
     """Of what the quantiser leaves over, as a share of the power of what it was given: each level learns to take a part
     of it, which the losses inside the levels do not ask for."""
-
-
-def read_clips(folder: Path, sample_rate: int) -> list[Tensor]:
-    """All sound files of a folder, mixed to mono, as int16 [S].
-
-    Raises:
-        InputError: there is none.
-    """
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in FORMATS)
-    if not paths:
-        raise InputError(f"{folder}: expected sound files ({', '.join(FORMATS)}), got none. Check the path.")
-    clips = [Audio.read(path).mono().resample(sample_rate).samples[0] for path in paths]
-    return [(clip.clamp(-1, 1) * 32767).short() for clip in clips]
-
-
-def crop(clip: Tensor, start: int, samples: int) -> Tensor:
-    """`samples` from `start`, zero-padded, float."""
-    piece = clip[start : start + samples].float() / 32767
-    return F.pad(piece, (0, samples - len(piece)))
-
-
-def draw_crops(
-    sets: list[list[Tensor]], shares: list[float], config: MusicCodecTraining, generator: torch.Generator
-) -> Tensor:
-    """[B, S] random pieces: the set by its share, the clip evenly, place and level evenly."""
-    samples = round(config.seconds * config.model.sample_rate)
-    pieces = []
-    for choice in torch.multinomial(torch.tensor(shares), config.batch_size, replacement=True, generator=generator):
-        clips = sets[int(choice)]
-        clip = clips[int(torch.randint(len(clips), (), generator=generator))]
-        start = int(torch.randint(max(1, len(clip) - samples + 1), (), generator=generator))
-        low, high = config.gain_db
-        gain = 10 ** ((low + (high - low) * float(torch.rand((), generator=generator))) / 20)
-        pieces.append(crop(clip, start, samples) * gain)
-    return torch.stack(pieces)
 
 
 class MusicCodecTask(Task[NanoMusicCodec]):
@@ -147,16 +110,17 @@ def train(config: MusicCodecTraining, train_audio: Sequence[Path], dev_audio: Pa
     rate = config.model.sample_rate
     sets = [read_clips(folder, rate) for folder in train_audio]
     shares = [config.shares.get(folder.name, 1.0) for folder in train_audio]
-    validation = validation_crops(read_clips(dev_audio, rate), config)
+    validation = validation_crops(read_clips(dev_audio, rate), 2 * rate)
 
     def batch_at(step: int) -> Tensor:
-        return draw_crops(sets, shares, config, step_generator(config.fit.seed, step))
+        return draw_crops(
+            sets,
+            shares,
+            count=config.batch_size,
+            samples=round(config.seconds * rate),
+            gain_db=config.gain_db,
+            generator=step_generator(config.fit.seed, step),
+        )
 
     codec = fit(MusicCodecTask(config), StepData(batch_at, validation, config.fit.steps), exp_dir)
     return save_model(codec, "nano-codec-music", asdict(config.model), exp_dir / "model")
-
-
-def validation_crops(clips: list[Tensor], config: MusicCodecTraining) -> list[Tensor]:
-    """The first two seconds of up to 32 clips, in batches of 8 [B, S]."""
-    samples = 2 * config.model.sample_rate
-    return list(torch.stack([crop(clip, 0, samples) for clip in clips[:32]]).split(8))

@@ -245,6 +245,9 @@ def test_replay_with_models_elsewhere(folders: Folders, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="twin"):
         replay(path)
     assert torch.equal(replay(path, twin=folders.twin).samples, take.samples)
+    for part in ("style", "rescorer"):
+        with pytest.raises(InputError, match=f"expected no {part}"):
+            replay(path, twin=folders.twin, **{part: folders.twin})
     with pytest.raises(InputError, match=r"expected the model .* with the twin .* as it was"):
         replay(path, twin=folders.twin, model=_other(folders.magnet, tmp_path / "other"))
 

@@ -19,11 +19,13 @@ from audiogen.models.magnet import Magnet
 from audiogen.models.musicgen import MusicGen
 from recipes.config import load_conf
 from recipes.directions import Direction, compare
-from recipes.generations import Made, Variant, make, make_all, read_made
+from recipes.generations import Variant, make, make_all
 from recipes.judging import JudgeTraining, play, train_judge, verdicts
+from recipes.making import Made, read_made
 from recipes.music_rows import SYSTEM, VARIANTS
-from recipes.music_scoring import Scored, summarise
+from recipes.music_scoring import summarise
 from recipes.results import Score, read_section, render
+from recipes.scored import Scored
 from recipes.stages import braces
 from recipes.synth.arrange import LEADS, METRES
 from recipes.synth.captions import KEYS, Attributes

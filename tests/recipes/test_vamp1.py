@@ -19,7 +19,8 @@ from audiogen.prompts import parse
 from audiogen.training.vamp import COARSE_LEVELS
 from recipes.clips import KINDS, SAMPLE_RATE, held_out_loops, make_clip, orders, read_list
 from recipes.config import load_conf
-from recipes.curves import CurveError, changes, check, read_changes, write_changes
+from recipes.curves import CurveError, check, read_changes, write_changes
+from recipes.curves import changes as changes_of
 from recipes.results import read_section
 from recipes.runner import main
 from recipes.sources import SPLITS, Source, read_sources, write_sources
@@ -27,7 +28,7 @@ from recipes.stages import braces
 from recipes.synth.loops import draw_loop
 from recipes.synth.mix import render
 from recipes.vamp1 import RECIPE, Vamp1
-from recipes.vamp_scoring import Item, Scored, score_item, summarise
+from recipes.vamp_scoring import LOSSES, Item, Scored, score_item, summarise
 from recipes.vamps import Made, read_made, round_trips, vamp_clips
 
 EGS = Path(__file__).parents[2] / "egs"
@@ -225,6 +226,10 @@ def test_scores_of_a_vamp_and_of_a_copy(vamped):
     assert score.figures["frechet"].value > 0
     assert "si_sdr" not in score.figures
     assert summarise("test", "codec", [copy, copy]).figures["frechet"].value == pytest.approx(0, abs=1e-3)
+
+
+def changes(prompt, scored):
+    return changes_of(prompt, scored, LOSSES)
 
 
 def scored(offset, spread=0.1, clips=12):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tiny_ensemble import tiny_ensemble
+from tiny_sound import tiny_sound
 from tiny_vamp import tiny_vamp
 from tiny_voice import pack_tiny
 
@@ -32,6 +33,7 @@ def models(tmp_path_factory) -> dict[str, str]:
         "model": str(tiny_vamp(folder / "vamp")),
         "music": str(music.magnet),
         "twin": str(music.twin),
+        "sound": str(tiny_sound(folder / "sound")),
         "voice": str(pack_tiny(folder / "voice")),
     }
 

@@ -30,7 +30,12 @@ def client(demo, tmp_path_factory):
 
 def test_the_endpoints_are_those_that_are_documented(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert {*endpoints} == {"/vamp", "/music", "/speak"}
+    assert {*endpoints} == {"/vamp", "/music", "/sound", "/sound_inpaint", "/sound_extend", "/speak"}
+    for endpoint, own in (("sound", ["caption", "seconds"]), ("sound_inpaint", ["audio", "regions", "caption"]),
+                          ("sound_extend", ["audio", "cutoff", "caption"])):  # fmt: skip
+        more = ["variations"] if endpoint == "sound" else []
+        names = [one["parameter_name"] for one in endpoints[f"/{endpoint}"]["parameters"]]
+        assert names == [*own, "steps", "guidance", "seed", *more]
     assert [one["parameter_name"] for one in endpoints["/music"]["parameters"]] == [
         "caption", "seconds", "hybrid", "rescore", "seed"
     ]  # fmt: skip
@@ -93,6 +98,46 @@ def test_music(client, tmp_path):
 def test_music_that_is_refused(client, request_, message):
     with pytest.raises((AppError, ValueError), match=f"(?i){message}"):
         client.predict(*request_, api_name="/music")
+
+
+def test_sound(client, loops):
+    files, seed = client.predict("rain", 1, 3, 2.0, 0, 2, api_name="/sound")
+    assert seed > 0
+    sounds = [Audio.read(path) for path in files if path.endswith(".wav")]
+    told = [json.loads(Path(path).read_text())["passes"][0]["settings"] for path in files if path.endswith(".json")]
+    assert [(one["text"], one["seed"], one["steps"], one["guidance"]) for one in told] == [
+        ("rain", seed, 3, 2.0), ("rain", seed + 1, 3, 2.0),
+    ]  # fmt: skip
+    assert [sound.duration for sound in sounds] == [1.0, 1.0]
+    again, _ = client.predict("rain", 1, 3, 2.0, seed, 1, api_name="/sound")
+    assert np.array_equal(Audio.read(again[0]).samples, sounds[0].samples)
+    source = Audio.read(loops["Chords"])
+    (mended, settings), _ = client.predict(
+        handle_file(loops["Chords"]), "0.5:1, 1.5:2:500:4000", "", 2, 2.0, 5, api_name="/sound_inpaint"
+    )
+    assert json.loads(Path(settings).read_text())["passes"][0]["settings"]["regions"] == [[0.5, 1], [1.5, 2, 500, 4000]]
+    new = Audio.read(mended)
+    assert new.samples.shape == source.samples.shape
+    kept = slice(round(2.1 * source.sample_rate), None)
+    np.testing.assert_allclose(new.samples[:, kept], source.samples[:, kept], atol=1e-6)
+    (wide, settings), _ = client.predict(handle_file(loops["Chords"]), 4000, "", 2, 2.0, 5, api_name="/sound_extend")
+    assert Audio.read(wide).sample_rate == 22_050
+    assert json.loads(Path(settings).read_text())["passes"][0]["settings"]["cutoff"] == 4000
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "request_", "message"),
+    [
+        ("sound", ("rain", 900, 2, 2, 1, 1), "at most 120 seconds"), ("sound", ("rain", 1, 2, 2, 1, 9), "1 to 4 variat"),
+        ("sound", ("a" * 600, 1, 2, 2, 1, 1), "at most 500 characters"), ("sound", ("rain", 1, 0, 2, 1, 1), "steps in 1"),
+        ("sound", ("rain", 1, 2, 2, -5, 1), "a seed from 0"), ("sound_inpaint", ("8:99", "", 2, 2, 1), "within this sound"),
+        ("sound_inpaint", ("soon", "", 2, 2, 1), "expected a region"), ("sound_extend", (11025, "", 2, 2, 1), "a cutoff of"),
+    ],
+)  # fmt: skip
+def test_sounds_that_are_not_made(client, loops, endpoint, request_, message):
+    source = [] if endpoint == "sound" else [handle_file(loops["Chords"])]
+    with pytest.raises(AppError, match=message):
+        client.predict(*source, *request_, api_name=f"/{endpoint}")
 
 
 def test_ten_presses_at_once(client, loops):
@@ -200,10 +245,11 @@ def test_an_unknown_model_is_said_before_the_page_opens(demo, tmp_path):
 
 def test_a_tab_whose_model_is_not_bundled_says_how_to_get_it(demo, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "BUNDLED", tmp_path)
-    config = replace(demo.config, folder=tmp_path, music="nano-music", twin=None)
+    config = replace(demo.config, folder=tmp_path, music="nano-music", twin=None, sound="nano-sound")
     page = build(config).get_config_file()
     texts = [str(one["props"].get("value")) for one in page["components"] if one["type"] == "markdown"]
-    assert any("egs/nottingham/ttm1/run.sh" in text for text in texts)
+    for recipe in ("egs/nottingham/ttm1/run.sh", "egs/sounds/tta1/run.sh"):
+        assert any(recipe in text for text in texts)
     assert {one["api_name"] for one in page["dependencies"] if one["api_visibility"] == "public"} == {"vamp", "speak"}
 
 
@@ -221,7 +267,7 @@ def test_the_server_ends_with_its_block(demo, tmp_path):
 
 def test_the_command_says_what_is_wrong(demo):
     port = demo.url.rstrip("/").rsplit(":", 1)[1]
-    models = {name: getattr(demo.config, name) for name in ("model", "music", "twin", "voice")}
+    models = {name: getattr(demo.config, name) for name in ("model", "music", "twin", "sound", "voice")}
     named = [word for name, place in models.items() for word in (f"--{name}", place)]
     asked = ["demo", "--no-browser", "--port", port, *named]
     ran = CliRunner().invoke(app, asked)

@@ -9,16 +9,14 @@ from audiogen.audio import Audio
 from audiogen.codecs.nano_music import NanoMusicCodecConfig
 from audiogen.errors import InputError
 from audiogen.nn.sinusoids import Analysis, Partials, band_widths
+from audiogen.training.crops import crop, draw_crops, read_clips
 from audiogen.training.fit import FitConfig, step_generator
 from audiogen.training.losses import MultiScaleSpectrum
 from audiogen.training.music_codec import (
     MusicCodecTask,
     MusicCodecTraining,
-    crop,
-    draw_crops,
     frequency_error,
     leftover_power,
-    read_clips,
     train,
 )
 
@@ -36,11 +34,22 @@ def chord(*hertz: float, seconds: float = 1.0) -> torch.Tensor:
     return (audio * 32767).short()
 
 
+def draw(
+    generator: torch.Generator,
+    sets: list[list[torch.Tensor]],
+    count: int = 2,
+    seconds: float = 0.1,
+    gain_db: tuple[float, float] = (0.0, 0.0),
+) -> torch.Tensor:
+    samples, shares = round(seconds * 32000), [1.0] * len(sets)
+    return draw_crops(sets, shares, count=count, samples=samples, gain_db=gain_db, generator=generator)
+
+
 def test_training_lowers_every_loss_on_a_small_batch():
     torch.manual_seed(0)
     task = MusicCodecTask(CONFIG)
     optimizer = torch.optim.AdamW(task.parameters(), lr=3e-3)
-    batch = draw_crops([[chord(220, 277, 330), chord(110, 700)]], [1.0], CONFIG, step_generator(0, 0))
+    batch = draw(step_generator(0, 0), [[chord(220, 277, 330), chord(110, 700)]], seconds=0.48)
     first = None
     for step in range(25):
         losses = task.loss(batch, step_generator(1, step))
@@ -53,11 +62,11 @@ def test_training_lowers_every_loss_on_a_small_batch():
 
 
 def test_level_and_place_of_crops_follow_the_generator():
-    config = MusicCodecTraining(fit=FitConfig(steps=1), batch_size=4, seconds=0.1)
-    draw = lambda seed: draw_crops([[chord(300)], [chord(500)]], [1.0, 1.0], config, step_generator(0, seed))  # noqa: E731
-    assert torch.equal(draw(0), draw(0))
-    assert not torch.equal(draw(0), draw(1))
-    peaks = draw(0).abs().amax(1)
+    sets = [[chord(300)], [chord(500)]]
+    one, again, other = (draw(step_generator(0, seed), sets, 4, gain_db=(-14.0, 4.0)) for seed in (0, 0, 1))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+    peaks = one.abs().amax(1)
     assert len(peaks.unique()) == 4, "every crop has its own level"
     assert torch.equal(crop(chord(300, seconds=0.01), 0, 640)[320:], torch.zeros(320)), "beyond the end: silence"
 

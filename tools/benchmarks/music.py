@@ -12,6 +12,8 @@ TEXT_POSITIONS = 16
 """A caption of about ten words."""
 FRAME_RATE = 50
 """Hz, of the codec that both models are for."""
+STEPS = (20, 10, 10, 10)
+"""Of the published models, per level."""
 WARM_UP_FRAMES = 8
 """Of the twin, before the clock runs."""
 
@@ -62,6 +64,7 @@ def magnet(options: argparse.Namespace) -> dict[str, Any]:
     codes = torch.zeros(1, config.levels, round(SECONDS * FRAME_RATE), dtype=torch.int64, device=options.device)
     forget_peak(options.device)
 
+    wanted = options.steps or list(STEPS)
     passes: list[int] = []
 
     def run(steps: Sequence[int]) -> None:
@@ -70,12 +73,12 @@ def magnet(options: argparse.Namespace) -> dict[str, Any]:
         decode(counted, codes, torch.ones_like(codes, dtype=torch.bool), made.model.condition(*text), plan)
         passes.append(counted.passes)
 
-    seconds = median_seconds(lambda: run(options.steps), options, warm_up=lambda: run([2] * config.levels))
+    seconds = median_seconds(lambda: run(wanted), options, warm_up=lambda: run([2] * config.levels))
     return {
         "dtype": options.dtype,
         "parameters": made.parameters,
         "seconds_of_sound": SECONDS,
-        "steps": options.steps,
+        "steps": wanted,
         "guidance_every": options.guidance_every,
         "passes": passes[-1],
         "seconds": round(seconds, 3),

@@ -14,6 +14,12 @@
     )                                      # a WAV and its JSON settings per variation, and the seed that was used
     sound, settings, seed, line = client.predict("a jig", 10, 2.0, 0.5, 0, api_name="/music")
                                            # caption, seconds, hybrid, rescore, seed; a WAV, its JSON settings, ...
+    files, seed = client.predict("rain", 10, 16, 3.0, 0, 2, api_name="/sound")
+                                           # caption, seconds, steps, guidance, seed, variations
+    files, seed = client.predict(handle_file("a.wav"), "1.5:2, 3:4:500:4000", "", 16, 3.0, 0, api_name="/sound_inpaint")
+                                           # sound, regions (seconds, or also Hz), caption, steps, guidance, seed
+    files, seed = client.predict(handle_file("a.wav"), 0, "", 16, 3.0, 0, api_name="/sound_extend")
+                                           # sound, cutoff (Hz; 0: found), caption, steps, guidance, seed
     sound, seed, spoken = client.predict("It speaks.", 1.0, 0, api_name="/speak")
                                            # text, speed, seed; a WAV, the seed that was used, a line about it
 
@@ -32,7 +38,7 @@ from typing import Any
 import gradio as gr
 
 from audiogen.errors import InputError, NotBundledError
-from audiogen.serving.demo import music_tab, speak_tab, vamp_tab
+from audiogen.serving.demo import music_tab, sound_tab, speak_tab, vamp_tab
 from audiogen.serving.demo.config import DemoConfig
 from audiogen.serving.demo.errors import sentence
 from audiogen.serving.demo.inlets import Inlet, Inlets
@@ -66,6 +72,7 @@ class Tab:
 TABS = [
     Tab("Vamp", vamp_tab.load, vamp_tab.add),
     Tab("Music", music_tab.load, music_tab.add),
+    Tab("Sound", sound_tab.load, sound_tab.add),
     Tab("Speak", speak_tab.load, speak_tab.add),
 ]
 
@@ -80,7 +87,7 @@ def build(config: DemoConfig) -> gr.Blocks:
     os.environ["GRADIO_TEMP_DIR"] = str(config.folder / "gradio")  # uploads, and what the page is given to play
     pipelines = [_loaded(tab, config) for tab in TABS]
     with gr.Blocks(title="audiogen", analytics_enabled=False) as page:
-        gr.Markdown("# audiogen\nMasked generation of music and speech, on this machine.", elem_id="title")
+        gr.Markdown("# audiogen\nMasked generation of music, sound and speech, on this machine.", elem_id="title")
         inlets: dict[str, Inlet] = {}
         with gr.Tabs() as tabs:
             for tab, pipeline in zip(TABS, pipelines, strict=True):

@@ -27,6 +27,8 @@ class DemoConfig:
     """Name or folder of the model that makes music from captions."""
     twin: str | None = None
     """Name or folder of its autoregressive twin; None: the one that it comes with."""
+    sound: str = "nano-sound"
+    """Name or folder of the model that makes and mends sounds."""
     voice: str = "nano-tts"
     """Name or folder of the voice."""
     device: str = "cpu"

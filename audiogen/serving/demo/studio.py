@@ -118,20 +118,20 @@ class Studio:
         return running.next()
 
 
-def read_sound(path: str) -> Audio:
+def read_sound(path: str, longest: float = LONGEST) -> Audio:
     """A sound file that was uploaded; its length is looked at before it is read.
 
     Raises:
-        InputError: no sound, or longer than LONGEST.
+        InputError: no sound, or longer than `longest` seconds.
     """
     try:
         duration = soundfile.info(path).duration
     except soundfile.LibsndfileError:
         duration = 0.0  # reading it says what is wrong
-    if duration > LONGEST:
+    if duration > longest:
         raise InputError(
-            f"expected at most {LONGEST / 60:g} minutes of sound, got {duration / 60:.1f}. "
-            "Cut a part out of it; `audiogen vamp` on the command line takes any length."
+            f"expected at most {longest / 60:g} minutes of sound, got {duration / 60:.1f}. "
+            "Cut a part out of it; the command line takes any length."
         )
     try:
         return Audio.read(path)

@@ -1,0 +1,62 @@
+"""Sounds from held-out captions, in many ways: each is a row of the result table.
+
+Shapes: B captions, F rows and T columns of the grid.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from audiogen.audio import Audio
+from audiogen.checkpoints.nano_sound import SoundSystem
+from audiogen.decoding import decode
+from audiogen.training.clips import read_clips
+from recipes.judging import play
+from recipes.making import counted, make_each
+from recipes.progress import track
+from recipes.sound_rows import CODEC, Variant
+
+
+def make_all(
+    system: SoundSystem,
+    variant: Variant,
+    captions: Mapping[str, str],
+    folder: Path,
+    *,
+    batch_size: int,
+    timed: int,
+    seed: int,
+) -> None:
+    """A sound of every caption, by its id, into `folder`; see `recipes.making.make_each`."""
+
+    def made(texts: Sequence[str], seeds: Sequence[int]) -> tuple[list[Audio], float]:
+        return make(system, variant, texts, seeds)
+
+    make_each(made, captions, folder, batch_size=batch_size, timed=timed, seed=seed)
+
+
+@torch.inference_mode()
+def make(
+    system: SoundSystem, variant: Variant, texts: Sequence[str], seeds: Sequence[int]
+) -> tuple[list[Audio], float]:
+    """Sounds of the system's length from B texts, and the passes of one."""
+    model, codec = system.model, system.codec
+    columns = round(system.decoding.seconds * codec.frame_rate)
+    grid = torch.full((len(texts), codec.levels, columns), model.mask_token, device=system.device)
+    condition = model.condition(system.embedder.embed_text(list(texts)))
+    with counted([model]) as rows:
+        codes = decode(
+            model, grid, torch.ones_like(grid, dtype=torch.bool), condition, system.plan(**variant.settings), seeds
+        )
+    samples = codec.decode(codes).float().cpu()
+    return [Audio(one, codec.sample_rate) for one in samples], sum(rows) / len(texts)
+
+
+def copies(archive: Path, codec: Path, sets: Mapping[str, Sequence[str]], folder: Path) -> None:
+    """What the codec makes of held-out clips, in `folder`/<set>/codec; `sets` has the ids of each set's clips."""
+    codes = read_clips(archive)
+    for name, clips in sets.items():
+        (folder / name / CODEC).mkdir(parents=True, exist_ok=True)
+        for clip in track(clips, len(clips), f"clips of {name} through the codec"):
+            play(codes[clip], codec).save(folder / name / CODEC / f"{clip}.flac")

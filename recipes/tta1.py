@@ -1,0 +1,418 @@
+"""Text to sound: a spectrogram codec, an audio/text pair, and SpecMaskGIT on recorded and procedural sounds.
+
+`data/` holds the lists of recordings, `dump/<conf>/` the clips and captions, `exp/<conf>/` everything else.
+"""
+
+import functools
+import logging
+import operator
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from audiogen.checkpoints.nano_sound import SOUND_CODEC_NAME, SOUND_NAME
+from audiogen.training.audio_text import CaptionedSounds
+from audiogen.training.sound import EmbeddedTokens, SoundTraining
+from recipes.captioned import LIST
+from recipes.sound_conf import LEARNT, Tta1, ablated
+from recipes.sources import SPLITS
+from recipes.stages import Job, Recipe, stage
+
+logger = logging.getLogger(__name__)
+
+CREDITS, CHANGES = "CREDITS.md", "changes.jsonl"
+MODEL_CODE = ("audiogen.training.sound", "audiogen.models.specmaskgit")
+TRAINED_ON = tuple(f"exp/{{tag}}/{part}/{name}" for part in ("tokens", "embeddings") for name in LEARNT)
+RENDER_CODE = (
+    "recipes.sound_clips",
+    "recipes.asking",
+    "recipes.wordings",
+    *(
+        f"recipes.synth.procedural.{name}"
+        for name in (
+            *("animals", "catalogue", "kinds", "machines", "people", "shaping", "signals", "strokes", "weather"),
+        )
+    ),
+)
+
+
+@stage(
+    reads=("{source}",),
+    writes=("data/{split}.jsonl", f"data/{CREDITS}"),
+    conf=("data", "corpora"),
+    code=("recipes.sounds", "recipes.sound_corpora"),
+)
+def data(job: Job[Tta1]) -> None:
+    """Data preparation: which recordings each split has, and whom they are by."""
+    from recipes.sound_corpora import read_corpus
+    from recipes.sounds import credits, write_sounds
+
+    root = job.conf.data or Path()
+    corpora = {name: replace(one, folder=root / one.folder) for name, one in job.conf.corpora.items()}
+    sounds = [sound for name, corpus in corpora.items() for sound in read_corpus(name, corpus)]
+    parts = {name: [sound for sound in sounds if sound.split == name] for name in SPLITS}
+    for name, part in parts.items():
+        write_sounds(part, job.output("data/{split}.jsonl", split=name))
+    page = credits(parts)
+    job.output(f"data/{CREDITS}").write_text(page, encoding="utf-8")
+    logger.info("%s", page.partition("\n- ")[0])
+
+
+@stage(
+    reads=("data/{split}.jsonl", "{source}"),
+    writes=("dump/{tag}/{split}", "dump/{tag}/asked.jsonl"),
+    conf=("render", "judged", "captions_per_class"),
+    code=RENDER_CODE,
+)
+def render(job: Job[Tta1]) -> None:
+    """Clips and captions: recordings, changed and mixed for training, and procedural sounds; held-out captions."""
+    from recipes.asking import ask, write_asked
+    from recipes.sound_clips import held_out_orders, make_clip, training_orders, write_lists
+
+    conf, said = job.conf.render, {}
+    for number, name in enumerate(SPLITS):
+        folder = job.output("dump/{tag}/{split}", split=name)
+        folder.mkdir(parents=True, exist_ok=True)
+        sounds, seed = job.input("data/{split}.jsonl", split=name), (conf.seed, number)
+        if name == "train":
+            orders = training_orders(sounds, folder, conf, seed)
+        else:
+            orders = held_out_orders(sounds, folder, conf, conf.dev if name == "dev" else conf.test, seed)
+        made = job.map(make_clip, orders, f"clips of {name}")
+        write_lists(made, folder)
+        said[name] = [description for _, description in made]
+    seen = {text for one in said["train"] for text in one.captions}
+    asked = ask(said["test"], seen, job.conf.judged, job.conf.captions_per_class)
+    write_asked(asked, job.output("dump/{tag}/asked.jsonl"))
+    logger.info("%d held-out captions", len(asked))
+
+
+@stage(
+    reads=("dump/{tag}/train", "dump/{tag}/dev"),
+    writes=("exp/{tag}/codec",),
+    conf=("codec",),
+    code=("audiogen.training.spectrogram", "audiogen.training.vocoder", "audiogen.codecs.spectrogram_networks"),
+)
+def codec(job: Job[Tta1]) -> None:
+    """Training of the codec: the autoencoder of spectrograms, then the vocoder."""
+    from audiogen.training.spectrogram import train
+
+    clips, dev = [job.input("dump/{tag}/train")], job.input("dump/{tag}/dev")
+    job.call(operator.call, functools.partial(train, job.conf.codec, clips, dev, job.output("exp/{tag}/codec")))
+
+
+@stage(
+    reads=("dump/{tag}/train", "dump/{tag}/dev"),
+    writes=("exp/{tag}/pair",),
+    conf=("pair",),
+    code=("audiogen.training.audio_text", "audiogen.conditioning.audio_text"),
+)
+def pair(job: Job[Tta1]) -> None:
+    """Training of the pair of networks that hear sounds and read captions into one space."""
+    from audiogen.training.audio_text import train_pair
+
+    train, dev = (_captioned(job, name) for name in LEARNT)
+    job.call(operator.call, functools.partial(train_pair, job.conf.pair, train, dev, job.output("exp/{tag}/pair")))
+
+
+@stage(
+    reads=("dump/{tag}/{split}", "exp/{tag}/codec/model", "exp/{tag}/pair/model"),
+    writes=("exp/{tag}/tokens/{split}", "exp/{tag}/embeddings/{learnt}"),
+    conf=("clips_per_shard", "clap"),
+    settings=("device",),
+    code=("recipes.clip_tokens", "audiogen.pipelines.coding", "audiogen.training.audio_text"),
+)
+def tokens(job: Job[Tta1]) -> None:
+    """Token extraction: clips to codes, in safetensors shards, and what the embedder makes of clips and captions."""
+    from audiogen.checkpoints.nano_sound import load_embedder
+    from audiogen.training.audio_text import embed_sounds
+    from recipes.clip_tokens import missing_shards, write_shard
+
+    made_by = job.input("exp/{tag}/codec/model")
+    for name in SPLITS:
+        clips, archive = job.input("dump/{tag}/{split}", split=name), job.output("exp/{tag}/tokens/{split}", split=name)
+        shards = missing_shards([clips], archive, job.conf.clips_per_shard, made_by, job.conf.device)
+        frames = sum(job.map(write_shard, shards, f"shards of {name}"))
+        logger.info("%s: %d shards, %d columns", name, len(shards), frames)
+    embedder = load_embedder(_embedder(job), device=job.conf.device)
+    for name in LEARNT:
+        embed_sounds(embedder, _captioned(job, name), job.output("exp/{tag}/embeddings/{learnt}", learnt=name))
+
+
+@stage(
+    reads=(*TRAINED_ON, "exp/{tag}/codec/model"),
+    writes=("exp/{tag}/model",),
+    conf=("model",),
+    code=MODEL_CODE,
+)
+def model(job: Job[Tta1]) -> None:
+    """Training of SpecMaskGIT."""
+    _train(job, job.conf.model, job.output("exp/{tag}/model"))
+
+
+@stage(
+    reads=(*TRAINED_ON, "exp/{tag}/codec/model"),
+    writes=("exp/{tag}/ablations/{ablation}",),
+    conf=("model", "ablations", "ablation_steps"),
+    code=MODEL_CODE,
+)
+def ablations(job: Job[Tta1]) -> None:
+    """Shorter training of SpecMaskGITs for a comparison, each with one thing in another way."""
+    for name, change in job.conf.ablations.items():
+        logger.info("%s: %s", name, change)
+        conf = ablated(job.conf.model, change, job.conf.ablation_steps)
+        _train(job, conf, job.output("exp/{tag}/ablations/{ablation}", ablation=name))
+
+
+@stage(
+    reads=("dump/{tag}/train", "dump/{tag}/dev"),
+    writes=("exp/{tag}/judge",),
+    conf=("judge", "judged"),
+    code=("recipes.sound_judging", "recipes.judging", "audiogen.metrics.classes"),
+)
+def judge(job: Job[Tta1]) -> None:
+    """Training of the judge on clips of the judged data set alone: which class a sound is of."""
+    from audiogen.metrics.classes import save_class_judge
+    from recipes.sound_clips import read_descriptions
+    from recipes.sound_judging import accuracy, heard, labelled, train_class_judge
+
+    summaries, categories = {}, {}
+    for name in LEARNT:
+        folder = job.input(f"dump/{{tag}}/{name}")
+        chosen = labelled(read_descriptions(folder), job.conf.judged, job.conf.judge.clips)
+        summaries[name] = job.map(heard, [folder / f"{one.id}.flac" for one in chosen], f"clips of {name}")
+        categories[name] = [one.category for one in chosen]
+    made = train_class_judge(job.conf.judge, summaries["train"], categories["train"])
+    logger.info(
+        "%.3f of %d dev clips right", accuracy(made, summaries["dev"], categories["dev"]), len(summaries["dev"])
+    )
+    save_class_judge(made, job.output("exp/{tag}/judge"))
+
+
+@stage(
+    reads=("exp/{tag}/codec/model", "exp/{tag}/pair/model", "exp/{tag}/model/model"),
+    writes=("exp/{tag}/system",),
+    conf=("decoding", "clap"),
+    code=("audiogen.checkpoints.nano_sound",),
+)
+def pack(job: Job[Tta1]) -> None:
+    """Packing of the system: one folder for the codec, one for model and pair, weights in 8 bits."""
+    from audiogen.checkpoints.nano_sound import pack_sound
+
+    pack_sound(
+        job.output("exp/{tag}/system"),
+        codec=job.input("exp/{tag}/codec/model"),
+        model=job.input("exp/{tag}/model/model"),
+        pair=_embedder(job),
+        decoding=job.conf.decoding,
+    )
+
+
+@stage(
+    reads=(
+        "dump/{tag}/test",
+        "dump/{tag}/asked.jsonl",
+        "exp/{tag}/tokens/test",
+        "exp/{tag}/codec/model",
+        "exp/{tag}/system",
+        "exp/{tag}/ablations/{ablation}",
+    ),
+    writes=("exp/{tag}/sounds",),
+    conf=("decoding", "variants", "everywhere", "judged", "batch_size", "timed", "seed"),
+    settings=("device",),
+    code=("recipes.sound_generations", "recipes.making", "audiogen.decoding.decoder"),
+)
+def generate(job: Job[Tta1]) -> None:
+    """Sounds of the held-out captions, in every way that the conf names, and the codec's copies of held-out clips."""
+    from audiogen.checkpoints.nano_sound import load_sound, load_specmaskgit
+    from recipes.asking import read_asked
+    from recipes.sound_clips import read_descriptions
+    from recipes.sound_generations import copies, make_all
+    from recipes.sound_items import sets_of
+
+    conf, out = job.conf, job.output("exp/{tag}/sounds")
+    asked = read_asked(job.input("dump/{tag}/asked.jsonl"))
+    held_out = sets_of(read_descriptions(job.input("dump/{tag}/test")), conf.judged)
+    names = {name: [one.id for one in clips] for name, clips in held_out.items()}
+    copies(job.input("exp/{tag}/tokens/test"), job.input("exp/{tag}/codec/model"), names, out)
+    system = load_sound(job.input("exp/{tag}/system") / SOUND_NAME, conf.device)
+    system.model.accelerate()
+    for name, variant in conf.variants.items():
+        used = system
+        if variant.ablation:
+            folder = job.input("exp/{tag}/ablations/{ablation}", ablation=variant.ablation) / "model"
+            used = replace(system, model=load_specmaskgit(folder, conf.device).accelerate())
+        for kind in dict.fromkeys(one.set for one in asked if one.category or name in conf.everywhere):
+            captions = {one.id: one.text for one in asked if one.set == kind}
+            settings = {"batch_size": conf.batch_size, "timed": conf.timed, "seed": conf.seed}
+            make_all(used, variant, captions, out / kind / name, **settings)
+
+
+@stage(
+    reads=("dump/{tag}/test", "exp/{tag}/system"),
+    writes=("exp/{tag}/repairs",),
+    conf=("repairs", "seed"),
+    settings=("device",),
+    code=(
+        "recipes.repairs",
+        "audiogen.pipelines.sound",
+        "audiogen.pipelines.sound_canvas",
+        "audiogen.decoding.decoder",
+    ),
+)
+def repair(job: Job[Tta1]) -> None:
+    """Held-out clips mended: the missing upper band, and a missing stretch of time, beside what needs no model."""
+    from audiogen.pipelines.sound import Sound
+    from recipes.repairs import mend_all, repairs
+    from recipes.sound_items import mended_clips
+
+    sound = Sound(job.input("exp/{tag}/system") / SOUND_NAME, device=job.conf.device)
+    folder = job.input("dump/{tag}/test")
+    clips = {one.id: folder / f"{one.id}.flac" for one in mended_clips(folder, job.conf.repairs.clips)}
+    mend_all(repairs(sound, job.conf.repairs, job.conf.seed), clips, job.output("exp/{tag}/repairs"))
+
+
+@stage(
+    reads=("dump/{tag}/{split}", "{digits}", "exp/{tag}/system"),
+    writes=("exp/{tag}/probe",),
+    conf=("probe", "digits", "judged"),
+    settings=("device",),
+    code=("recipes.probing", "audiogen.pipelines.coding"),
+)
+def probe(job: Job[Tta1]) -> None:
+    """Linear probe of what the model knows of spoken digits and of classes of sounds."""
+    from audiogen.checkpoints.nano_sound import load_sound
+    from recipes.probing import probe_all
+    from recipes.sound_items import labelled_clips, labelled_digits
+
+    folders = {name: job.input("dump/{tag}/{split}", split=name) for name in SPLITS}
+    sets = {f"classes of {job.conf.judged}": labelled_clips(folders, job.conf.judged)}
+    if job.conf.digits is not None:
+        sets["digits"] = labelled_digits(Path(job.names["digits"][0]))
+    system = load_sound(job.input("exp/{tag}/system") / SOUND_NAME, job.conf.device)
+    probe_all(system, sets, job.conf.probe, job.output("exp/{tag}/probe"))
+
+
+@stage(
+    reads=(
+        *("dump/{tag}/dev", "dump/{tag}/test", "dump/{tag}/asked.jsonl", "exp/{tag}/sounds", "exp/{tag}/repairs"),
+        *("exp/{tag}/probe", "exp/{tag}/judge", "exp/{tag}/pair/model"),
+    ),
+    writes=("exp/{tag}/score",),
+    conf=("variants", "curve", "directions", "judged", "repairs"),
+    code=(
+        *("recipes.sound_scoring", "recipes.sound_items", "recipes.scored", "recipes.figures", "recipes.curves"),
+        *("recipes.directions", "audiogen.metrics.bands", "audiogen.metrics.classes", "audiogen.metrics.frechet"),
+    ),
+)
+def score(job: Job[Tta1]) -> None:
+    """Scoring: classes that are heard, distances, likeness to captions, passes and time; targets and findings."""
+    from recipes.asking import read_asked
+    from recipes.curves import changes, write_changes
+    from recipes.directions import compare
+    from recipes.results import Score
+    from recipes.scored import summarise, write_scored
+    from recipes.sound_items import Shelf
+    from recipes.sound_scoring import LOSSES, MEANS, score_item, score_mended, targets
+
+    conf, out = job.conf, job.output("exp/{tag}/score")
+    out.mkdir(exist_ok=True)
+    shelf = Shelf(
+        dev=job.input("dump/{tag}/dev"),
+        test=job.input("dump/{tag}/test"),
+        asked=read_asked(job.input("dump/{tag}/asked.jsonl")),
+        sounds=job.input("exp/{tag}/sounds"),
+        repairs=job.input("exp/{tag}/repairs"),
+        judged=conf.judged,
+        judge=job.input("exp/{tag}/judge"),
+        pair=str(job.input("exp/{tag}/pair/model")),
+    )
+    scored = {row: job.map(score_item, work, f"clips of {row}") for row, work in shelf.items(list(conf.variants))}
+    mended = {row: job.map(score_mended, work, f"clips of {row}") for row, work in shelf.mended(conf.repairs.clips)}
+    scores = [Score.read(path) for path in sorted(job.input("exp/{tag}/probe").glob("*.json"))]
+    for (name, system), sounds in {**scored, **mended}.items():
+        write_scored(sounds, out / f"{name}.{system}.jsonl")
+        scores.append(summarise(name, system, sounds, MEANS))
+    for one in scores:
+        one.write(out / f"{one.set}.{one.system}.json")
+    rows = {row: sounds for (name, row), sounds in scored.items() if name == conf.judged}
+    remarks = targets(scores, conf.judged, conf.curve) + [compare(one, rows) for one in conf.directions]
+    (out / "remarks.txt").write_text("".join(f"{remark}\n" for remark in remarks), encoding="utf-8")
+    write_changes(
+        changes(conf.judged, {passes: rows[row] for passes, row in conf.curve.items()}, LOSSES), out / CHANGES
+    )
+
+
+@stage(
+    reads=("exp/{tag}/score",),
+    writes=("exp/{tag}/curves.txt",),
+    code=("recipes.curves",),
+)
+def curves(job: Job[Tta1]) -> None:
+    """Check that more passes make no sound worse."""
+    from recipes.curves import check, read_changes
+
+    found = read_changes(job.input("exp/{tag}/score") / CHANGES)
+    check(found)
+    job.output("exp/{tag}/curves.txt").write_text("".join(f"{change}\n" for change in found), encoding="utf-8")
+
+
+@stage(
+    reads=("exp/{tag}/system", "exp/{tag}/score", "exp/{tag}/curves.txt", f"data/{CREDITS}"),
+    writes=(f"{{bundle}}/{SOUND_CODEC_NAME}", f"{{bundle}}/{SOUND_NAME}"),
+    conf=("card",),
+    code=("recipes.card", "recipes.publish"),
+)
+def bundle(job: Job[Tta1]) -> None:
+    """The system with its model cards and credits, as `audiogen.Sound` loads it by name."""
+    from recipes.publish import bundle_models
+
+    for folder in bundle_models(job, "exp/{tag}/system", (SOUND_CODEC_NAME, SOUND_NAME)):
+        shutil.copyfile(job.input(f"data/{CREDITS}"), folder / CREDITS)
+
+
+@stage(
+    reads=("exp/{tag}/score",),
+    writes=("{results}",),
+    conf=("title", "introduction"),
+    code=("recipes.publish", "recipes.results"),
+)
+def results(job: Job[Tta1]) -> None:
+    """RESULTS.md from the score files of every conf that was run."""
+    from recipes.publish import write_results
+
+    write_results(job, items="clips")
+
+
+def _train(job: Job[Tta1], conf: SoundTraining, out: Path) -> None:
+    from audiogen.training.sound import train_specmaskgit
+
+    train, dev = (
+        EmbeddedTokens(
+            **{part: job.input(f"exp/{{tag}}/{part}/{name}") for part in ("tokens", "embeddings")},
+        )
+        for name in LEARNT
+    )
+    codec = job.input("exp/{tag}/codec/model")
+    job.call(operator.call, functools.partial(train_specmaskgit, conf, train, dev, codec, out))
+
+
+def _captioned(job: Job[Tta1], split: str) -> CaptionedSounds:
+    """The clips and captions of a split."""
+    folder = job.input(f"dump/{{tag}}/{split}")
+    return CaptionedSounds(folder=folder, captions=folder / LIST)
+
+
+def _embedder(job: Job[Tta1]) -> str:
+    """Name or folder of what the model is conditioned on."""
+    return job.conf.clap or str(job.input("exp/{tag}/pair/model"))
+
+
+RECIPE = Recipe(
+    name="tta1",
+    conf=Tta1,
+    stages=(
+        *(data, render, codec, pair, tokens, model, ablations, judge, pack, generate, repair, probe, score, curves),
+        *(bundle, results),
+    ),
+)
