@@ -61,7 +61,7 @@ class SpectrogramCodec(Codec):
             for key, parameter in codec.autoencoder.named_parameters():
                 if key.endswith("bias"):
                     parameter.zero_()
-                elif key.endswith("scale"):
+                elif key.endswith("gamma"):
                     parameter.fill_(1.0)
             for layer in (codec.vocoder.out, codec.vocoder.line):
                 layer.weight *= 50

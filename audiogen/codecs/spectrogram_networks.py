@@ -143,10 +143,10 @@ class ResidualBlock(nn.Module):
         self.norm = ChannelNorm(dim)
         self.conv1 = nn.Conv2d(dim, dim, 3, padding=1)
         self.conv2 = nn.Conv2d(dim, dim, 3, padding=1)
-        self.layer_scale = nn.Parameter(torch.full((dim, 1, 1), LAYER_SCALE))
+        self.gamma = nn.Parameter(torch.full((dim, 1, 1), LAYER_SCALE))
 
     def forward(self, hidden: Tensor) -> Tensor:
-        return hidden + self.layer_scale * self.conv2(F.silu(self.conv1(self.norm(hidden))))
+        return hidden + self.gamma * self.conv2(F.silu(self.conv1(self.norm(hidden))))
 
 
 class SpectrogramEncoder(nn.Module):

@@ -83,8 +83,9 @@ def texture_distance(mel: Tensor, target: Tensor) -> Tensor:
 
 
 def _statistics(mel: Tensor, window: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation in windows that overlap by half."""
+    """Mean and standard deviation in windows that overlap by half; a short spectrogram is one window long."""
     stride = (window[0] // 2, window[1] // 2)
+    window = (window[0], min(window[1], mel.shape[-1]))
     mean = F.avg_pool2d(mel, window, stride)
     square = F.avg_pool2d(mel.square(), window, stride)
     return mean, ((square - mean.square()).clamp(min=0) + 1e-4).sqrt()  # without the constant, silence has no gradient

@@ -1,6 +1,7 @@
 """`audiogen codec`: files to codes and back, with real (small) codecs loaded from disk."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from audiogen.audio import Audio
+from audiogen.checkpoints.save import save_model
 from audiogen.codecs import CODECS, load_codec
 from audiogen.codecs.base import Codec
+from audiogen.codecs.spectrogram import SpectrogramCodec
 from audiogen.errors import InputError
 from audiogen.pipelines.codec import Codes, compare_file, decode_file, decode_long, encode_file, info
 
@@ -136,6 +139,20 @@ def test_blocks_of_encoders_with_memory(name: str):
     audio = torch.randn(1, codec.channels, 100 * codec.hop_length) * 0.2
     blocks, whole = codec.encode_long(audio, block=0.3, context=0.2), codec.encode(audio)
     assert (blocks == whole).float().mean() > 0.98
+
+
+def test_a_codec_of_spectrograms_by_its_folder(recording: Path, tmp_path: Path):
+    codec = SpectrogramCodec.tiny("nano-codec-sound")
+    folder = save_model(codec, "spectrogram-codec", asdict(codec.config), tmp_path / "codec")
+    encoded = encode_file(recording, tmp_path / "codes.safetensors", folder)
+    samples = round(20_011 / 24_000 * 22_050)
+    assert (encoded.sample_rate, encoded.levels, encoded.frames) == (22_050, 5, -(-samples // 4096))
+    decoded = decode_file(tmp_path / "codes.safetensors", tmp_path / "decoded.wav", folder)
+    assert decoded.samples.shape[1] == pytest.approx(samples, abs=1)
+    report = compare_file(recording, folder, plot=tmp_path / "plot.png")
+    assert report.bitrate_kbps == pytest.approx(codec.bitrate / 1000)
+    assert report.mel_distance > 0
+    assert (tmp_path / "plot.png").stat().st_size > 0
 
 
 def test_codes_are_decoded_in_parts(monkeypatch: pytest.MonkeyPatch):
