@@ -1,8 +1,8 @@
 """The bundled text-to-sound system as a folder: `nano-sound`, beside the folder of its codec.
 
-One safetensors file, whose tensors begin with `model.` or `pair.`, and a config.json with the sizes of both, the codec's
-name and the settings of decoding. What hears and reads is a small pair that is in the file, or a published CLAP, of
-which config.json has the name and which is looked for as T5s are.
+One safetensors file, whose tensors begin with `model.` or `pair.`, and a config.json with the sizes of both, the name
+of the codec and the settings of decoding. What hears and reads is a small pair that is in the file, or a published
+CLAP, of which config.json has the name and which is looked for as T5s are.
 """
 
 from collections.abc import Callable

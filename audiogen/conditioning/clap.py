@@ -138,9 +138,9 @@ class Clap:
 
     def _hear(self, audio: Tensor) -> Tensor:
         """Sounds [B, S] of no more than 10 s, at CLAP's sample rate -> [B, E]."""
-        features = self.extractor(
-            list(audio.numpy()), sampling_rate=self.extractor.sampling_rate, return_tensors="pt"
-        )["input_features"].to(self.device)
+        features = self.extractor(list(audio.numpy()), sampling_rate=self.extractor.sampling_rate, return_tensors="pt")[
+            "input_features"
+        ].to(self.device)
         longer = torch.zeros(len(audio), 1, dtype=torch.bool, device=self.device)  # the extractor picks one at random
         pooled = self.model.audio_model(input_features=features, is_longer=longer).pooler_output
         return F.normalize(self.model.audio_projection(pooled), dim=-1)

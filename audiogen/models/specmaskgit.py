@@ -5,10 +5,10 @@ Paper: Comunità et al. 2024, arXiv:2406.17672. From it: a grid of 5 x 53 patche
 training hears sounds only and generation reads captions; classifier-free guidance, a cosine schedule, up to 16 steps,
 annealed noise on the confidence. Its code is not public. What it leaves open is as in MaskGIT (Chang et al. 2022,
 arXiv:2202.04200), whose sizes give those 170 M: 24 layers of width 768 with 8 heads, dropout 0.1, noise of 4.5.
-Ours: norms come first and linear layers have no biases; a learnt vector per row and sinusoids along the columns, so that
-a grid may have any length; other ways for the condition to enter; padded columns in a batch (`valid`).
-Shapes: B batch, F rows (K levels of the grid), k rows of the stage, T columns, S = F * T cells, V vocab_size, E width of
-an embedding, D width, H heads, N layers.
+Ours: norms come first and linear layers have no biases; a learnt vector per row and sinusoids along the columns, so
+that a grid may have any length; other ways for the condition to enter; padded columns in a batch (`valid`).
+Shapes: B batch, F rows (K levels of the grid), k rows of the stage, T columns, S = F * T cells, V vocab_size, E width
+of an embedding, D width, H heads, N layers.
 
 Precision: logits of a model `.to(torch.bfloat16)`, or under autocast, stay within 3 % of the largest float32 logit.
 Positions, norms and the residual sum are float32 in both.
@@ -131,7 +131,7 @@ class SpecMaskGIT(nn.Module):
         self._run: Callable[..., Tensor] = self._hidden
 
     def _initialise(self) -> None:
-        """Truncated normal weights, as MaskGIT has them; where the condition shapes norms it begins by changing nothing."""
+        """Truncated normal weights, as MaskGIT has them; a condition that shapes norms begins by changing nothing."""
         for name, weight in self.named_parameters():
             if name.endswith("shaping.weight"):
                 nn.init.zeros_(weight)

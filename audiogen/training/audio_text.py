@@ -1,8 +1,8 @@
 """Training of a small audio/text pair on captioned sounds, and what an embedder makes of all sounds of a data set.
 
 Papers: Elizalde et al. 2022, arXiv:2206.04769 (CLAP); Park et al. 2019, arXiv:1904.08779 (masked bands of the
-spectrogram). Ours: of a sound's captions one is drawn every time; a caption that another sound of the batch has, too, is
-no negative of it.
+spectrogram). Ours: of a sound's captions one is drawn every time; a caption that another sound of the batch has, too,
+is no negative of it.
 Shapes: B batch, M mel bins, L mel frames, E width of an embedding, N captions of a sound.
 """
 

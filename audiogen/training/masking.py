@@ -1,8 +1,9 @@
 """What a training step hides, in the reference's random order, and the loss on it.
 
 MaskGCT's corruption: golden maskgct SPEC 6; VampNet's: golden vampnet SPEC 7; MAGNeT's and its twin's loss: golden
-magnet SPEC 9 and 10; SpecMaskGIT's is MaskGIT's (arXiv:2202.04200, "MVTM in Training"). The mask rate is the curve that decoding follows (`audiogen.decoding.schedule.mask_rate`). All
-randomness comes from the generator or the seed that is passed in.
+magnet SPEC 9 and 10; SpecMaskGIT's is MaskGIT's (arXiv:2202.04200, "MVTM in Training"). The mask rate is the curve
+that decoding follows (`audiogen.decoding.schedule.mask_rate`). All randomness comes from the generator or the seed that
+is passed in.
 Shapes: B batch, K levels, T frames (of the padded batch), V vocab_size.
 """
 

@@ -1,10 +1,11 @@
 """Training of SpecMaskGIT on token archives and on what an embedder heard in their clips.
 
 Paper: Comunità et al. 2024, arXiv:2406.17672: trained on sounds alone, by their CLAP embeddings, with a cosine mask
-rate. As in MaskGIT (arXiv:2202.04200), where the paper is silent: dropout, label smoothing, betas, weight decay, and one
+rate. From MaskGIT (arXiv:2202.04200) and those that followed it: dropout, label smoothing, betas, weight decay, and one
 condition in ten that is dropped. Ours, each off at 0: for a share of the items what is hidden lies in the upper rows or
 in a stretch of columns, as in bandwidth extension and inpainting (zero-shot in the paper); noise on embeddings, and a
-share of captions' embeddings, since generation hears captions (the "modality gap", Liang et al. 2022, arXiv:2203.02053).
+share of captions' embeddings, since generation reads captions (the "modality gap", Liang et al. 2022,
+arXiv:2203.02053).
 Shapes: B batch, F rows, T columns of the longest crop, E width of an embedding, N captions of a clip.
 """
 
@@ -129,9 +130,7 @@ def train_specmaskgit(
     made_by = load_codec(codec)
     texts = config.text_share > 0
     clips, held_out = (read_embedded(given, made_by.levels, texts) for given in (train, dev))
-    sizes = replace(
-        config.model, rows=made_by.levels, vocab_size=made_by.vocab_size, condition_dim=len(clips[0].audio)
-    )
+    sizes = replace(config.model, rows=made_by.levels, vocab_size=made_by.vocab_size, condition_dim=len(clips[0].audio))
     config = replace(config, model=sizes)
 
     def batch_at(step: int) -> SoundBatch:
@@ -194,7 +193,7 @@ def _embedding(clip: EmbeddedClip, config: SoundTraining, generator: Generator) 
 
 
 def validation_batches(clips: Sequence[EmbeddedClip], config: SoundTraining) -> list[SoundBatch]:
-    """64 clips spread over all, or fewer again and again, 16 at a time, conditioned on their sounds, any cells hidden."""
+    """64 clips spread over all, or fewer again and again, 16 at a time: sounds' embeddings, any cells hidden."""
     plain = replace(config, condition_dropout=0.0, regions=0.0, embedding_noise=0.0, text_share=0.0)
     chosen = [clips[index * len(clips) // VALIDATION_CLIPS] for index in range(VALIDATION_CLIPS)]
     return [
@@ -211,7 +210,9 @@ def read_embedded(given: EmbeddedTokens, rows: int, texts: bool) -> list[Embedde
     """
     clips = read_clips(given.tokens)
     if (found := len(next(iter(clips.values())))) != rows:
-        raise InputError(f"{given.tokens}: expected {rows} rows, as the codec has, got {found}. Extract the tokens again.")
+        raise InputError(
+            f"{given.tokens}: expected {rows} rows, as the codec has, got {found}. Extract the tokens again."
+        )
     heard = read_embeddings(given.embeddings / AUDIO_FILE, list(clips))
     said = read_embeddings(given.embeddings / TEXT_FILE, list(clips)) if texts else {}
     none = torch.zeros(0, len(next(iter(heard.values()))))

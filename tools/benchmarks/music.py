@@ -64,7 +64,8 @@ def magnet(options: argparse.Namespace) -> dict[str, Any]:
     codes = torch.zeros(1, config.levels, round(SECONDS * FRAME_RATE), dtype=torch.int64, device=options.device)
     forget_peak(options.device)
 
-    wanted, passes = options.steps or list(STEPS), []
+    wanted = options.steps or list(STEPS)
+    passes: list[int] = []
 
     def run(steps: Sequence[int]) -> None:
         counted = Counted(made.model)
