@@ -160,9 +160,9 @@ def test_results_are_chosen_used_and_keep_their_history(events):
 
 
 def test_captions_and_extension(events, clip):
-    asked = [events.extend(str(clip), 4000, caption, 2, 3.0, 1)[-1].take for caption in ("", "a dog")]
+    asked = [events.extend(str(clip), None, 4000, caption, 2, 3.0, 1)[-1].take for caption in ("", "a dog")]
     assert not torch.equal(asked[0].codes, asked[1].codes)
-    facts = events.extend(str(clip), 0, *REQUEST)[4]
+    facts = events.extend(str(clip), None, 0, *REQUEST)[4]
     assert "kept up to" in facts, "the cutoff was found"
 
 
@@ -176,8 +176,8 @@ def test_requests_that_are_refused(events, clip, tmp_path):
         (lambda: events.inpaint(str(clip), None, None, *REQUEST, 1.0, None, None, None), "where the region ends"),
         (lambda: events.inpaint(str(clip), None, None, *REQUEST, 1.0, 9.0, None, None), "within this sound"),
         (lambda: events.inpaint(None, None, None, *REQUEST, *NO_NUMBERS), "expected a sound to mend, got none"),
-        (lambda: events.extend(str(clip), 11_025, *REQUEST), "expected a cutoff"),
-        (lambda: events.extend(str(text), 0, *REQUEST), "text.wav: expected an audio file"),
+        (lambda: events.extend(str(clip), None, 11_025, *REQUEST), "expected a cutoff"),
+        (lambda: events.extend(str(text), None, 0, *REQUEST), "text.wav: expected an audio file"),
         (lambda: events.vary(str(silent), None, 0.5, 1, *REQUEST), "got silence"),
         (lambda: events.draw(str(long)), "at most 2 minutes of sound, got 3.3"),
         (lambda: events.make("a" * 501, 1.0, 1, 2, 2.0, 0), "at most 500 characters"),

@@ -22,7 +22,7 @@ from audiogen.pipelines.sound_regions import LEAST_SECONDS
 Picture = NDArray[np.uint8]
 
 ROW_PIXELS = 72
-COLUMN_PIXELS = (4, 24)
+COLUMN_PIXELS = (4, 48)
 """At least, of long sounds, and at most."""
 WIDTH = 1200
 """Pixels that a picture has at most where its columns are not too narrow then."""

@@ -202,17 +202,16 @@ def _count(variations: float) -> int:
     return int(variations)
 
 
-def _typed(bounds: Sequence[float | None], highest: float) -> list[tuple[float, ...]]:
-    """The region that the fields say: from and to in seconds, then in Hz; all empty or 0 is none.
+def _typed(
+    start: float | None, end: float | None, low: float | None, high: float | None, highest: float
+) -> list[tuple[float, ...]]:
+    """The region that the fields say; all of them empty or 0 is none.
 
     Raises:
         InputError: no end in seconds.
     """
-    start, end, low, high = (bound or 0.0 for bound in bounds)
     if not (start or end or low or high):
         return []
     if not end:
-        raise InputError(
-            "expected where the region ends, got nothing in To (seconds). Fill it in, or clear the others."
-        )
-    return [(start, end, low, high or highest)] if low or high else [(start, end)]
+        raise InputError("expected where the region ends, got nothing in To (seconds). Fill it in, or clear all four.")
+    return [(start or 0.0, end, low or 0.0, high or highest)] if low or high else [(start or 0.0, end)]
