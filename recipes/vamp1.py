@@ -5,6 +5,7 @@
 
 import functools
 import logging
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
