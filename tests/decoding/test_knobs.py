@@ -77,7 +77,9 @@ def changed(stage, knob, change):
     return replace(stage, **({part: replace(getattr(stage, part), **change)} if part else change))
 
 
-@pytest.mark.parametrize(("knob", "change", "base"), CASES, ids=[plain(f"{knob}-{change}") for knob, change, _ in CASES])
+@pytest.mark.parametrize(
+    ("knob", "change", "base"), CASES, ids=[plain(f"{knob}-{change}") for knob, change, _ in CASES]
+)
 def test_every_knob_changes_the_result(knob, change, base):
     levels = (0, 1) if knob == "levels" else (0,)
     before = replace(Stage(levels=levels, steps=4), **base)
