@@ -363,7 +363,8 @@ def test_music_is_made_and_vamped(page):
 
 def stroke(page: Page, across: tuple[float, float], up: tuple[float, float]) -> None:
     """Draw a line on the spectrogram, from and to shares of its width and height."""
-    box = page.locator("#sound-editor canvas").first.bounding_box()
+    page.wait_for_function("window.audiogen.painter.state !== null")
+    box = page.locator("#sound-painter canvas").bounding_box()
     start, end = (
         (box["x"] + box["width"] * x, box["y"] + box["height"] * (1 - y)) for x, y in zip(across, up, strict=True)
     )
@@ -394,25 +395,30 @@ def test_sounds_are_made_painted_on_and_sent(page):
     page.locator("#sound-choices label").nth(1).click()
     page.locator("#sound-use").click()
     page.wait_for_selector("#sound-given #waveform")
-    page.wait_for_selector("#sound-editor canvas")
+    until(page, "window.audiogen.painter.state !== null")
     page.locator("#sound-inpaint").click()
     toast(page, "Expected something painted")
-    stroke(page, (0.3, 0.5), (0.9, 0.9))
+    stroke(page, (0.3, 0.5), (0.95, 0.95))
+    expect(page.locator("#sound-painter .ag-share")).to_contain_text("3 cells")
     page.locator("#sound-inpaint").click()
     expect(page.locator("#sound-choices")).to_be_hidden()
     told = settings_of(page)
     assert told["task"] == "inpaint"
     assert all(0.3 < start < end < 1.5 and low > 5000 for start, end, low, _ in told["regions"]), "the top row"
     screenshot(page, "sound-1280")
-    for name, value in (("from", 0.5), ("to", 1)):
-        page.locator(f"#sound-{name} input").fill(str(value))
+    page.locator("#sound-painter .ag-clear").click()
+    expect(page.locator("#sound-painter .ag-share")).to_have_text("Nothing is marked")
+    page.locator("#sound-painter canvas").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowUp", " "):  # the first one shows the cursor
+        page.keyboard.press(key)
+    assert page.evaluate("window.audiogen.painter.cells[1][1]"), "by the keyboard"
     page.locator("#sound-cutoff input").fill("4000")
     page.locator("#sound-extend").click()
     expect(page.locator("#sound-facts")).to_contain_text("kept up to 4000 Hz")
     page.locator("#sound-vary").click()
     expect(page.locator("#sound-choices label")).to_have_count(2)
     page.locator("#sound-to-vamp").click()
-    page.wait_for_selector("#vamp-button", state="visible")
+    page.wait_for_selector("#vamp-button", state="visible", timeout=3 * WAIT)  # the first beat tracking takes long
     page.wait_for_function("document.querySelector('.ag-chips')?.innerText.includes('sound-')")
 
 
