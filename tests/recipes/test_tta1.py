@@ -18,14 +18,15 @@ from audiogen.errors import InputError
 from audiogen.metrics.classes import SIZE
 from audiogen.models.specmaskgit import SpecMaskGIT
 from audiogen.pipelines.sound import Sound
-from recipes.asking import Asked
+from recipes.asking import Asked, read_asked
 from recipes.captioned import LIST
 from recipes.config import load_conf
 from recipes.making import read_made
 from recipes.probing import LOG_MEL, MODEL, RANDOM, Labelled, ProbeConfig, classify, fit_linear, probe_all, spread_over
 from recipes.repairs import BANDWIDTHS, GAP, RepairConfig, band, cubic, gap_of, mend_all, repairs
 from recipes.results import Figure, Score
-from recipes.sound_clips import PROCEDURAL, Description
+from recipes.runner import main
+from recipes.sound_clips import PROCEDURAL, Description, read_descriptions
 from recipes.sound_conf import Tta1, ablated
 from recipes.sound_generations import make, make_all
 from recipes.sound_items import Shelf, in_place, mended_clips, sets_of
@@ -104,7 +105,7 @@ def test_scripts_are_valid_bash(script):
     [
         ("render.train={nobody: 3}", "render.train: expected some of procedural, got nobody"),
         ("judged=esc10", "judged: expected some of procedural, got esc10"),
-        ("variants={a: {ablation: x}}", "variants: expected some of audio only, got x"),
+        ("variants={a: {ablation: x}}", "variants: expected some of sounds only, got x"),
         ("curve={4: nothing}", "expected some of .*, got nothing"),
         ("corpora={a: {folder: x}}", "--set data=DIR"),
         ("digits=fsdd", "--set data=DIR"),
@@ -327,3 +328,17 @@ def test_the_shelf_lists_every_row_that_is_there(tmp_path):
     (mended,) = [items for row, items in shelf.mended(1) if row == ("gap", "silence")]
     assert [one.id for one in mended] == ["test-0"]
     assert [one.id for one in mended_clips(tmp_path / "test", 9)] == ["test-0", "test-1"]
+
+
+def test_data_and_clips_of_the_mini_recipe(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(RECIPE, ["--conf", str(TINY), "--stop-stage", "render"]) == 0
+    conf = load_conf(Tta1, TINY)
+    said = {name: read_descriptions(tmp_path / "dump/tiny" / name) for name in ("train", "dev", "test")}
+    assert [len(said[name]) for name in said] == [sum(conf.render.train.values()), conf.render.dev, conf.render.test]
+    asked = read_asked(tmp_path / "dump/tiny/asked.jsonl")
+    assert len(asked) == conf.captions_per_class * len(conf.render.procedural)
+    seen = {text for one in said["train"] for text in one.captions}
+    assert not seen & {one.text for one in asked}
+    assert {one.category for one in asked} == set(conf.render.procedural)
+    assert "| data set |" in (tmp_path / "data/CREDITS.md").read_text()
