@@ -128,12 +128,16 @@ def test_sound(client, loops):
 @pytest.mark.parametrize(
     ("endpoint", "request_", "message"),
     [
-        ("sound", ("rain", 900, 2, 2, 1, 1), "at most 120 seconds"), ("sound", ("rain", 1, 2, 2, 1, 9), "1 to 4 variat"),
-        ("sound", ("a" * 600, 1, 2, 2, 1, 1), "at most 500 characters"), ("sound", ("rain", 1, 0, 2, 1, 1), "steps in 1"),
-        ("sound", ("rain", 1, 2, 2, -5, 1), "a seed from 0"), ("sound_inpaint", ("8:99", "", 2, 2, 1), "within this sound"),
-        ("sound_inpaint", ("soon", "", 2, 2, 1), "expected a region"), ("sound_extend", (11025, "", 2, 2, 1), "a cutoff of"),
+        ("sound", ("rain", 900, 2, 2, 1, 1), "at most 120 seconds"),
+        ("sound", ("rain", 1, 2, 2, 1, 9), "1 to 4 variations"),
+        ("sound", ("a" * 600, 1, 2, 2, 1, 1), "at most 500 characters"),
+        ("sound", ("rain", 1, 0, 2, 1, 1), "steps in 1"),
+        ("sound", ("rain", 1, 2, 2, -5, 1), "a seed from 0"),
+        ("sound_inpaint", ("8:99", "", 2, 2, 1), "within this sound"),
+        ("sound_inpaint", ("soon", "", 2, 2, 1), "Expected a region"),
+        ("sound_extend", (11025, "", 2, 2, 1), "a cutoff of"),
     ],
-)  # fmt: skip
+)
 def test_sounds_that_are_not_made(client, loops, endpoint, request_, message):
     source = [] if endpoint == "sound" else [handle_file(loops["Chords"])]
     with pytest.raises(AppError, match=message):

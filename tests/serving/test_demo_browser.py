@@ -4,6 +4,7 @@ Run with -m browser; needs Chromium at $CHROMIUM (default /usr/bin/chromium). $A
 """
 
 import itertools
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -360,6 +361,82 @@ def test_music_is_made_and_vamped(page):
     toast(page, "hybrid of at most")
 
 
+def stroke(page: Page, across: tuple[float, float], up: tuple[float, float]) -> None:
+    """Draw a line on the spectrogram, from and to shares of its width and height."""
+    page.wait_for_function("window.audiogen.painter.state !== null")
+    box = page.locator("#sound-painter canvas").bounding_box()
+    start, end = (
+        (box["x"] + box["width"] * x, box["y"] + box["height"] * (1 - y)) for x, y in zip(across, up, strict=True)
+    )
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(*end, steps=12)
+    page.mouse.up()
+
+
+def settings_of(page: Page) -> dict:
+    """What the page hands out beside the result."""
+    with page.expect_download() as download:
+        page.locator("#sound-settings a").first.click()
+    return json.loads(Path(download.value.path()).read_text())["passes"][-1]["settings"]
+
+
+def test_sounds_are_made_painted_on_and_sent(page):
+    page.get_by_role("tab", name="Sound").click()
+    page.locator("#sound-inpaint").click()
+    toast(page, "Expected a sound to mend")
+    page.locator("#sound-caption textarea").fill("rain")
+    for name, value in (("seconds", 2), ("steps", 2), ("variations", 2)):
+        set_number(page, f"sound-{name}", value)
+    page.locator("#sound-button").click()
+    expect(page.locator("#sound-facts")).to_contain_text("2.0 s of sound")
+    page.wait_for_selector("#sound-player #waveform")
+    expect(page.locator("#sound-choices label")).to_have_count(2)
+    page.locator("#sound-choices label").nth(1).click()
+    page.locator("#sound-use").click()
+    page.wait_for_selector("#sound-given #waveform")
+    until(page, "window.audiogen.painter.state !== null")
+    page.locator("#sound-inpaint").click()
+    toast(page, "Expected something painted")
+    stroke(page, (0.3, 0.5), (0.95, 0.95))
+    expect(page.locator("#sound-painter .ag-share")).to_contain_text("4 cells")
+    page.locator("#sound-inpaint").click()
+    expect(page.locator("#sound-choices")).to_be_hidden()
+    told = settings_of(page)
+    assert told["task"] == "inpaint"
+    assert all(0.3 < start < end < 1.5 and low > 5000 for start, end, low, _ in told["regions"]), "the top row"
+    screenshot(page, "sound-1280")
+    page.locator("#sound-painter .ag-clear").click()
+    expect(page.locator("#sound-painter .ag-share")).to_have_text("Nothing is marked")
+    page.locator("#sound-painter canvas").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowUp", " "):  # the first one shows the cursor
+        page.keyboard.press(key)
+    assert page.evaluate("window.audiogen.painter.cells[1][1]"), "by the keyboard"
+    page.locator("#sound-cutoff input").fill("4000")
+    page.locator("#sound-extend").click()
+    expect(page.locator("#sound-facts")).to_contain_text("kept up to 4000 Hz")
+    page.locator("#sound-vary").click()
+    expect(page.locator("#sound-choices label")).to_have_count(2)
+    page.locator("#sound-to-vamp").click()
+    page.wait_for_selector("#vamp-button", state="visible", timeout=3 * WAIT)  # the first beat tracking takes long
+    page.wait_for_function("document.querySelector('.ag-chips')?.innerText.includes('sound-')")
+
+
+def test_a_sound_is_mended_by_numbers_alone(page, tmp_path):
+    page.get_by_role("tab", name="Sound").click()
+    page.locator("#sound-given input[type=file]").set_input_files(_write(tmp_path / "noise.wav", NOISE))
+    page.wait_for_selector("#sound-given #waveform")
+    set_number(page, "sound-steps", 2)
+    for label, value in (("From (seconds)", 0.5), ("To (seconds)", 1), ("From (Hz)", 1000), ("To (Hz)", 3000)):
+        page.get_by_label(label).fill(str(value))
+    page.locator("#sound-inpaint").click()
+    expect(page.locator("#sound-facts")).to_contain_text("2.0 s of sound")
+    assert settings_of(page)["regions"] == [[0.5, 1, 1000, 3000]]
+    page.get_by_label("To (seconds)").fill("9")
+    page.locator("#sound-inpaint").click()
+    toast(page, "within this sound")
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_page_fits(page, width):
     page.set_viewport_size({"width": width, "height": 844})
@@ -371,7 +448,7 @@ def test_the_page_fits(page, width):
         .map((one) => one.textContent)""")
     assert narrow == [], "labels that do not fit, or buttons too small to touch"
     screenshot(page, f"page-{width}")
-    for tab in ("Music", "Speak"):
+    for tab in ("Music", "Sound", "Speak"):
         page.get_by_role("tab", name=tab).click()
         page.wait_for_selector(f"#{tab.lower()}-button", state="visible")
         assert page.evaluate("document.documentElement.scrollWidth") <= width

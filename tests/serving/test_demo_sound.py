@@ -1,12 +1,12 @@
 """The tab Sound without a page: the picture to paint on, what was painted as regions, results, what is refused."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from matplotlib import image
 from tiny_sound import HOP, RATE, ROWS
 
 from audiogen.audio import Audio
@@ -44,25 +44,21 @@ def clip(tmp_path_factory) -> Path:
     return Audio((noise + tone)[None], RATE).save(tmp_path_factory.mktemp("clip") / "clip.wav")
 
 
-def paint(picture: np.ndarray, cells: torch.Tensor) -> dict[str, Any]:
-    """What the page sends when a brush has gone over the middle of every one of `cells`."""
-    height, width = picture.shape[:2]
-    layer = np.zeros((height, width, 4), np.uint8)
-    for row, column in cells.nonzero().tolist():
-        top, left = height * (ROWS - 1 - row) // ROWS, width * column // COLUMNS
-        down, right = height // ROWS, width // COLUMNS
-        layer[top + down // 4 : top + 3 * down // 4, left + right // 4 : left + 3 * right // 4] = (79, 209, 197, 255)
-    return {"background": picture, "layers": [layer], "composite": None}
+def marks(cells: torch.Tensor) -> list[str]:
+    """What the page sends of marked cells."""
+    return ["".join(str(int(cell)) for cell in row) for row in cells]
 
 
 # ------------------------------------------------------------------------------------------------------- the painting
 
 
-def test_the_picture_has_low_sounds_at_the_bottom_and_time_to_the_right(sound, clip):
-    picture = painting.picture(Audio.read(clip), sound.codec)
-    height, width = picture.shape[:2]
-    assert (height, width % COLUMNS) == (ROWS * painting.ROW_PIXELS, 0)
-    light = torch.from_numpy(picture.astype(np.float32)).mean(dim=-1)
+def test_the_picture_has_low_sounds_at_the_bottom_and_time_to_the_right(sound, clip, tmp_path):
+    told = painting.picture(Audio.read(clip), sound.codec, tmp_path / "picture.png")
+    assert (told["rows"], told["columns"], told["edges"]) == (ROWS, COLUMNS, sound.codec.row_edges)
+    assert told["per_second"] == RATE / HOP
+    pixels = image.imread(told["file"]["path"])
+    assert pixels.shape[:2] == (80, 16 * COLUMNS)
+    light = torch.from_numpy(pixels[..., :3]).mean(dim=-1)
     cells = torch.nn.functional.adaptive_avg_pool2d(light[None], (ROWS, COLUMNS))[0].flip(0)
     row, column = divmod(int(cells.argmax()), COLUMNS)
     low, high = sound.codec.row_edges[row : row + 2]
@@ -70,20 +66,11 @@ def test_the_picture_has_low_sounds_at_the_bottom_and_time_to_the_right(sound, c
     assert column >= COLUMNS // 2
 
 
-def test_pictures_of_long_and_short_sounds_have_room_for_a_brush(sound):
-    for seconds in (0.5, 10, 120):
-        audio = Audio(0.1 * torch.randn(1, round(seconds * RATE), generator=torch.Generator().manual_seed(0)), RATE)
-        picture = painting.picture(audio, sound.codec)
-        columns = -(-audio.samples.shape[-1] // HOP)
-        assert painting.COLUMN_PIXELS[0] <= picture.shape[1] / columns <= painting.COLUMN_PIXELS[1]
-
-
 @pytest.mark.parametrize("chance", [0.0, 0.1, 0.5, 0.9, 1.0])
-def test_painted_cells_are_those_that_are_made_anew(sound, clip, chance):
-    """From the brush to cells, to regions in seconds and Hz, and back to the same cells."""
+def test_painted_cells_are_those_that_are_made_anew(sound, chance):
+    """From marks to cells, to regions in seconds and Hz, and back to the same cells."""
     cells = torch.rand(ROWS, COLUMNS, generator=torch.Generator().manual_seed(1)) < chance
-    picture = painting.picture(Audio.read(clip), sound.codec)
-    assert torch.equal(painting.painted(paint(picture, cells), ROWS, COLUMNS), cells)
+    assert torch.equal(painting.painted(marks(cells), ROWS, COLUMNS), cells)
     found = painting.regions(cells, sound.codec, DURATION)
     assert bool(found) == bool(cells.any())
     back = torch.zeros_like(cells)
@@ -103,9 +90,11 @@ def test_cells_beside_and_above_each_other_are_one_region(sound):
     assert (3 / rate, 4 / rate) in painting.regions(cells, sound.codec, DURATION)
 
 
-def test_nothing_painted_is_nothing():
-    for editor in (None, {}, {"layers": None}, {"layers": [np.zeros((10, 20, 4), np.uint8)]}):
-        assert not painting.painted(editor, ROWS, COLUMNS).any()
+def test_marks_of_another_grid_do_no_harm():
+    for rows in (None, [], ["000"] * ROWS):
+        assert not painting.painted(rows, ROWS, COLUMNS).any()
+    assert painting.painted(["1" * 99] * 99, ROWS, COLUMNS).all()
+    assert painting.painted(["1", "x"], ROWS, COLUMNS).nonzero().tolist() == [[0, 0]]
 
 
 # --------------------------------------------------------------------------------------------------------- the events
@@ -115,8 +104,9 @@ def test_what_is_painted_is_made_anew_and_no_more(events, clip):
     cells = torch.zeros(ROWS, COLUMNS, dtype=torch.bool)
     cells[:, 3:5] = True
     cells[4, 8] = True
-    editor = paint(events.draw(str(clip))["background"], cells)
-    _, player, settings, used, facts, results, sent = events.inpaint(str(clip), None, editor, *REQUEST, *NO_NUMBERS)
+    _, player, settings, used, facts, results, sent = events.inpaint(
+        str(clip), None, marks(cells), *REQUEST, *NO_NUMBERS
+    )
     assert torch.equal(sent.take.mask, cells)
     assert (used, results) == (7, [sent])
     assert facts.startswith(f"{DURATION:.1f} s of sound, made in ")
@@ -127,6 +117,12 @@ def test_what_is_painted_is_made_anew_and_no_more(events, clip):
     assert torch.equal(replay(player).samples, sent.take.samples)
 
 
+def test_a_drawn_picture_has_no_marks(events, clip):
+    told, cells = events.draw(str(clip))
+    assert (told["columns"], cells) == (COLUMNS, None)
+    assert Path(told["file"]["path"]).is_file()
+
+
 def test_numbers_say_the_same_as_a_brush(events, clip):
     numbers = events.inpaint(str(clip), None, None, *REQUEST, 0.5, 1.0, None, None)[-1]
     assert numbers.take.settings["passes"][0]["settings"]["regions"] == [[0.5, 1.0]]
@@ -134,8 +130,7 @@ def test_numbers_say_the_same_as_a_brush(events, clip):
     assert band.take.settings["passes"][0]["settings"]["regions"] == [[0.0, 1.0, 2000.0, 11_025.0]]
     cells = torch.zeros(ROWS, COLUMNS, dtype=torch.bool)
     cells[0, 11] = True
-    editor = paint(events.draw(str(clip))["background"], cells)
-    both = events.inpaint(str(clip), None, editor, *REQUEST, 0.5, 1.0, None, None)[-1]
+    both = events.inpaint(str(clip), None, marks(cells), *REQUEST, 0.5, 1.0, None, None)[-1]
     assert torch.equal(both.take.mask, numbers.take.mask | cells)
 
 
@@ -160,9 +155,9 @@ def test_results_are_chosen_used_and_keep_their_history(events):
 
 
 def test_captions_and_extension(events, clip):
-    asked = [events.extend(str(clip), 4000, caption, 2, 3.0, 1)[-1].take for caption in ("", "a dog")]
+    asked = [events.extend(str(clip), None, 4000, caption, 2, 3.0, 1)[-1].take for caption in ("", "a dog")]
     assert not torch.equal(asked[0].codes, asked[1].codes)
-    facts = events.extend(str(clip), 0, *REQUEST)[4]
+    facts = events.extend(str(clip), None, 0, *REQUEST)[4]
     assert "kept up to" in facts, "the cutoff was found"
 
 
@@ -176,8 +171,8 @@ def test_requests_that_are_refused(events, clip, tmp_path):
         (lambda: events.inpaint(str(clip), None, None, *REQUEST, 1.0, None, None, None), "where the region ends"),
         (lambda: events.inpaint(str(clip), None, None, *REQUEST, 1.0, 9.0, None, None), "within this sound"),
         (lambda: events.inpaint(None, None, None, *REQUEST, *NO_NUMBERS), "expected a sound to mend, got none"),
-        (lambda: events.extend(str(clip), 11_025, *REQUEST), "expected a cutoff"),
-        (lambda: events.extend(str(text), 0, *REQUEST), "text.wav: expected an audio file"),
+        (lambda: events.extend(str(clip), None, 11_025, *REQUEST), "expected a cutoff"),
+        (lambda: events.extend(str(text), None, 0, *REQUEST), "text.wav: expected an audio file"),
         (lambda: events.vary(str(silent), None, 0.5, 1, *REQUEST), "got silence"),
         (lambda: events.draw(str(long)), "at most 2 minutes of sound, got 3.3"),
         (lambda: events.make("a" * 501, 1.0, 1, 2, 2.0, 0), "at most 500 characters"),
@@ -187,5 +182,5 @@ def test_requests_that_are_refused(events, clip, tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             ask()
-    assert events.draw(None) is None
+    assert events.draw(None) == ({}, None)
     assert isinstance(events.make("rain", 0.5, 1, 2, 2.0, 0)[-1], Sent)

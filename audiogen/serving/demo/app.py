@@ -46,7 +46,7 @@ from audiogen.serving.demo.inlets import Inlet, Inlets
 logger = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
-SCRIPTS = ("sound.js", "waveform.js", "player.js")
+SCRIPTS = ("sound.js", "waveform.js", "player.js", "painter.js")
 """In the order in which they need each other."""
 MAX_SESSIONS = 64
 """Open pages whose takes are remembered; of more, the one that was longest unused starts anew."""

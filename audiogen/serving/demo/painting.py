@@ -1,67 +1,48 @@
-"""The spectrogram as a place to paint on: a picture of a sound with its grid, and what was painted, as regions.
+"""The spectrogram as a place to paint on: a picture of a sound, its grid, and what was painted, as regions.
 
-Shapes: F rows and T columns of the grid, row 0 the lowest; H and W pixels.
+`static/painter.js` shows it. Shapes: F rows and T columns of the grid, row 0 the lowest.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from audiogen.audio import Audio
 from audiogen.codecs.spectrogram import SpectrogramCodec
 from audiogen.extras import need
 from audiogen.pipelines import coding
 from audiogen.pipelines.sound_regions import LEAST_SECONDS
+from audiogen.serving.demo.studio import file_value
 
-Picture = NDArray[np.uint8]
-
-ROW_PIXELS = 72
-COLUMN_PIXELS = (4, 24)
-"""At least, of long sounds, and at most."""
-WIDTH = 1200
-"""Pixels that a picture has at most where its columns are not too narrow then."""
-LINE = (255, 255, 255)
-LINE_OPACITY, SECOND_OPACITY = 0.18, 0.6
-DARKEST = 0.35
-"""Of the range of a spectrogram: what is 50 dB below the loudest is black."""
-PAINTED = 0.1
-"""Share of a cell that has to be painted."""
+RANGE = 0.7
+"""Of the range of a spectrogram: what is 70 dB below the loudest is black."""
 
 
-def picture(audio: Audio, codec: SpectrogramCodec) -> Picture:
-    """[H, W, 3]: the spectrogram that `codec` sees of a sound, low at the bottom, with the edges of all cells.
-
-    Each second has a number and each row its lowest frequency.
-    """
+def picture(audio: Audio, codec: SpectrogramCodec, path: Path) -> dict[str, Any]:
+    """What the page paints on: the spectrogram that `codec` sees of a sound, written as PNG to `path`, and its grid."""
     heard = coding.prepared(audio).resample(codec.sample_rate).samples[None]
     mel = codec.mel(heard.to(codec.log_mel.window.device))[0].cpu()
-    rows, columns = codec.levels, mel.shape[-1] // codec.config.patch
-    width = columns * min(max(WIDTH // columns, COLUMN_PIXELS[0]), COLUMN_PIXELS[1])
-    height = rows * ROW_PIXELS
-    top = float(mel.max())
-    shade = ((mel.flip(0) - top) / (2 * DARKEST) + 1).clamp(0, 1)
-    pixels = F.interpolate(shade[None, None], (height, width), mode="nearest")[0, 0].numpy()
-    colours = need("matplotlib", "demo").colormaps["magma"](pixels)[..., :3]
-    edges = [round(row * height / rows) for row in range(1, rows)]
-    _lines(colours, edges, [round(column * width / columns) for column in range(1, columns)], LINE_OPACITY)
-    per_second = codec.frame_rate * width / columns
-    _lines(colours, [], [round(second * per_second) for second in range(1, int(audio.duration) + 1)], SECOND_OPACITY)
-    return _labelled((255 * colours).astype(np.uint8), per_second, codec.row_edges)
+    shade = ((mel.flip(0) - mel.max()) / (2 * RANGE) + 1).clamp(0, 1)
+    need("matplotlib.image", "demo").imsave(path, shade.numpy(), cmap="magma", vmin=0, vmax=1)
+    return {
+        "file": file_value(path),
+        "rows": codec.levels,
+        "columns": mel.shape[-1] // codec.config.patch,
+        "per_second": codec.frame_rate,
+        "edges": codec.row_edges,
+    }
 
 
-def painted(editor: Mapping[str, Any] | None, rows: int, columns: int) -> Tensor:
-    """[F, T] bool: the cells that were painted on a picture, from what the page sends: its layers [H, W, 4]."""
-    cells = torch.zeros(rows, columns, dtype=torch.bool)
-    for layer in (editor or {}).get("layers") or []:
-        opaque = torch.from_numpy(np.asarray(layer)[..., 3] > 0).float()
-        share = F.adaptive_avg_pool2d(opaque[None, None], (rows, columns))[0, 0]
-        cells |= share.flip(0) > PAINTED
+def painted(rows: Sequence[str] | None, levels: int, columns: int) -> Tensor:
+    """[F, T] bool: the cells that were marked, from what the page sends of each row: "0110..."; None: none."""
+    cells = torch.zeros(levels, columns, dtype=torch.bool)
+    for row, text in enumerate((rows or [])[:levels]):
+        marks = [letter == "1" for letter in str(text)[:columns]]
+        cells[row, : len(marks)] = torch.tensor(marks, dtype=torch.bool)
     return cells
 
 
@@ -70,7 +51,8 @@ def regions(cells: Tensor, codec: SpectrogramCodec, duration: float) -> list[tup
 
     Rows that lie above each other are one band, and columns with the same bands one stretch of time.
     """
-    edges, found = codec.row_edges, []
+    edges = codec.row_edges
+    found: list[tuple[float, ...]] = []
     open_since: dict[tuple[int, int], int] = {}
     for column in range(cells.shape[1] + 1):
         bands = _runs(cells[:, column]) if column < cells.shape[1] else []
@@ -90,24 +72,3 @@ def _runs(column: Tensor) -> list[tuple[int, int]]:
     marked = [False, *column.tolist(), False]
     edges = [row for row, (before, after) in enumerate(pairwise(marked)) if before != after]
     return list(zip(edges[::2], edges[1::2], strict=True))
-
-
-def _lines(colours: NDArray[Any], across: Sequence[int], down: Sequence[int], opacity: float) -> None:
-    """Lighten rows and columns of pixels, in place."""
-    colours[list(across)] += opacity * (1 - colours[list(across)])
-    inside = [place for place in down if place < colours.shape[1]]
-    colours[:, inside] += opacity * (1 - colours[:, inside])
-
-
-def _labelled(pixels: Picture, per_second: float, row_edges: Sequence[float]) -> Picture:
-    """With the seconds along the bottom, and the lowest frequency of each row at the left."""
-    image_module, draw_module = need("PIL.Image", "demo"), need("PIL.ImageDraw", "demo")
-    image = image_module.fromarray(pixels)
-    draw, height = draw_module.Draw(image), len(pixels)
-    rows = len(row_edges) - 1
-    for row, hertz in enumerate(row_edges[:-1]):
-        draw.text((3, height - row * height // rows - 13), f"{hertz:.0f} Hz", fill=LINE)
-    every = 1 if per_second > 40 else 5
-    for second in range(every, int(pixels.shape[1] / per_second) + 1, every):
-        draw.text((second * per_second + 3, height - 13), f"{second} s", fill=LINE)
-    return np.asarray(image)

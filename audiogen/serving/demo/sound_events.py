@@ -71,17 +71,17 @@ class Events:
         return self._shown(self._made(seconds, variations, asked, _told(progress)), asked)
 
     def inpaint(
-        self, path: str | None, results: list[Sent] | None, editor: dict[str, Any] | None, caption: str,
+        self, path: str | None, results: list[Sent] | None, cells: list[str] | None, caption: str,
         steps: float, guidance: float, seed: float | None, start: float | None, end: float | None, low: float | None,
         high: float | None, progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Shown:  # fmt: skip
-        """What is painted, and what lies from `start` to `end` (seconds) and from `low` to `high` (Hz), anew."""
+        """The marked `cells`, and what lies from `start` to `end` (seconds) and from `low` to `high` (Hz), anew."""
         asked = _Asked.of(caption, steps, guidance, seed)
         source, codec = self._source(path, results), self.sound.codec
         audio = source if isinstance(source, Take) else read_sound(str(source), LONGEST)
-        cells = painting.painted(editor, codec.levels, frames_in(audio.duration, codec.frame_rate))
+        marked = painting.painted(cells, codec.levels, frames_in(audio.duration, codec.frame_rate))
         regions = [
-            *painting.regions(cells, codec, audio.duration), *_typed(start, end, low, high, codec.row_edges[-1])
+            *painting.regions(marked, codec, audio.duration), *_typed(start, end, low, high, codec.row_edges[-1])
         ]  # fmt: skip
         if not regions:
             raise InputError("expected something painted on the spectrogram, or numbers, got neither. Mark a part.")
@@ -105,12 +105,17 @@ class Events:
         takes = self.sound.variations(source, count, strength, asked.caption or None, on_step=told, **asked.settings)
         return self._shown(takes, asked)
 
-    def draw(self, path: str | None) -> dict[str, Any] | None:
-        """The picture to paint on."""
+    def draw(self, path: str | None) -> tuple[dict[str, Any], None]:
+        """What is painted on, of a sound; nothing is marked in it yet."""
         if path is None:
-            return None
-        image = painting.picture(read_sound(path, LONGEST), self.sound.codec)
-        return {"background": image, "layers": [], "composite": None}
+            return {}, None
+        audio = read_sound(path, LONGEST)
+        place = Path(tempfile.mkdtemp(prefix="picture-", dir=self.folder)) / "spectrogram.png"
+        return painting.picture(audio, self.sound.codec, place), None
+
+    def paint(self, event: gr.EventData) -> list[str]:
+        """Cells were marked: a text of 0 and 1 for each row."""
+        return [str(row) for row in event.cells]
 
     def choose(self, results: list[Sent] | None, number: int) -> tuple[str, str, Sent]:
         """Another one of the results."""
@@ -202,17 +207,16 @@ def _count(variations: float) -> int:
     return int(variations)
 
 
-def _typed(bounds: Sequence[float | None], highest: float) -> list[tuple[float, ...]]:
-    """The region that the fields say: from and to in seconds, then in Hz; all empty or 0 is none.
+def _typed(
+    start: float | None, end: float | None, low: float | None, high: float | None, highest: float
+) -> list[tuple[float, ...]]:
+    """The region that the fields say; all of them empty or 0 is none.
 
     Raises:
         InputError: no end in seconds.
     """
-    start, end, low, high = (bound or 0.0 for bound in bounds)
     if not (start or end or low or high):
         return []
     if not end:
-        raise InputError(
-            "expected where the region ends, got nothing in To (seconds). Fill it in, or clear the others."
-        )
-    return [(start, end, low, high or highest)] if low or high else [(start, end)]
+        raise InputError("expected where the region ends, got nothing in To (seconds). Fill it in, or clear all four.")
+    return [(start or 0.0, end, low or 0.0, high or highest)] if low or high else [(start or 0.0, end)]

@@ -1,6 +1,6 @@
 """The tab Sound: a caption in, a sound out; a sound in, parts of it painted and made anew, or its upper band added.
 
-Layout and wiring: `sound_events` does what is asked for, `painting` makes the picture to paint on.
+Layout and wiring: `sound_events` does what is asked for, `painting` and `static/painter.js` what is painted on.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,8 @@ from audiogen.serving.demo.inlets import Inlets
 from audiogen.serving.demo.sound_events import LONGEST, MOST_CHARACTERS, MOST_RESULTS, Events
 
 SAMPLE = "rain falls on a roof"
-BRUSH = "#4fd1c5"
-"""The colour of what is made anew; none of a spectrogram's."""
-PAINT = (
-    "Paint over what is to be made anew: every cell that the brush touches is, and all else stays as it is. "
-    "Or say it in numbers:"
-)
+PAINT = "Paint over what is to be made anew, low sounds at the bottom; all else stays as it is. Or say it in numbers:"
+_PAINTER = "audiogen.mountPainter(element.firstElementChild, trigger, props, watch); /* 'painted' */"
 _MODEL: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "sound"}
 """One request at a time uses the model; others wait in line."""
 _SHOWN: dict[str, Any] = {"api_visibility": "private"}
@@ -72,10 +68,8 @@ def add(sound: Sound, config: DemoConfig, inlets: Inlets) -> None:
         label="Sound to mend", type="filepath", sources=["upload", "microphone"], elem_id="sound-given", buttons=[]
     )
     use = gr.Button("Use the result", size="sm", elem_id="sound-use")
-    editor = gr.ImageEditor(
-        label="Spectrogram: low sounds at the bottom", sources=(), transforms=(), layers=False, format="png",
-        brush=gr.Brush(default_size=24, colors=[BRUSH], color_mode="fixed"), buttons=[], elem_id="sound-editor",
-    )  # fmt: skip
+    painter = gr.HTML(html_template="<div></div>", js_on_load=_PAINTER, elem_id="sound-painter")
+    cells = gr.State(None)
     gr.Markdown(PAINT)
     with gr.Row(elem_classes="ag-controls"):
         bounds = [
@@ -84,8 +78,8 @@ def add(sound: Sound, config: DemoConfig, inlets: Inlets) -> None:
                 ("From (seconds)", "from"), ("To (seconds)", "to"), ("From (Hz)", "low"), ("To (Hz)", "high"),
             )
         ]  # fmt: skip
-    with gr.Row(equal_height=True):
-        inpaint = gr.Button("Make these parts anew", variant="primary", elem_id="sound-inpaint")
+    inpaint = gr.Button("Make these parts anew", variant="primary", elem_id="sound-inpaint")
+    with gr.Row():
         with gr.Column(min_width=200):
             cutoff = gr.Number(
                 0, label="Cutoff (Hz)", minimum=0, elem_id="sound-cutoff",
@@ -99,14 +93,16 @@ def add(sound: Sound, config: DemoConfig, inlets: Inlets) -> None:
             vary = gr.Button("Make variations", elem_id="sound-vary")
 
     def asks(button: gr.Button, handler: Callable[..., Any], inputs: list[Any]) -> None:
-        button.click(readable(handler), inputs, results.outputs, show_progress_on=[results.player], **_MODEL, **_SHOWN)
+        button.click(readable(handler), inputs, results.outputs, show_progress_on=[results.facts], **_MODEL, **_SHOWN)
 
     drawn, source = [caption, steps, guidance, seed], [given, results.all]
     asks(button, events.make, [caption, seconds, variations, steps, guidance, seed])
-    asks(inpaint, events.inpaint, [*source, editor, *drawn, *bounds])
+    asks(inpaint, events.inpaint, [*source, cells, *drawn, *bounds])
     asks(extend, events.extend, [*source, cutoff, *drawn])
     asks(vary, events.vary, [*source, strength, variations, *drawn])
-    given.change(readable(events.draw), given, editor, **_QUIET)
+    given.change(readable(events.draw), given, [painter, cells], **_QUIET)
+    listen: Callable[..., Any] = painter.painted  # type: ignore[attr-defined]  # its own JavaScript triggers it
+    listen(readable(events.paint), None, cells, trigger_mode="always_last", **_QUIET)
     use.click(readable(events.use), results.sent, given, **_QUIET)
     results.choices.input(
         readable(events.choose), [results.all, results.choices], [results.player, results.settings, results.sent],
@@ -135,7 +131,7 @@ def _results(inlets: Inlets) -> _Results:
     choices = gr.Radio(choices=[], label="Result", visible=False, elem_id="sound-choices")
     player = gr.Audio(label="Sound", type="filepath", interactive=False, buttons=["download"], elem_id="sound-player")
     used = gr.Number(label="Seed that was used", interactive=False, precision=0, elem_id="sound-used")
-    facts = gr.Markdown(elem_id="sound-facts")
+    facts = gr.Markdown("Say what it is to sound like and press Make, or mend a sound.", elem_id="sound-facts")
     settings = gr.File(label="Settings, for audiogen replay", interactive=False, height=110, elem_id="sound-settings")
     found = _Results(choices, player, settings, used, facts, gr.State(None), gr.State(None))
     for name, inlet in inlets.items():

@@ -147,7 +147,7 @@ def player_value(session: Session, show: int | None = None) -> dict[str, Any]:
     beats = source.beats
     tempo = f"{beats.tempo:.0f} bpm" if beats.tempo else "no beat is heard"
     about = f"{source.audio.duration:.2f} s, {source.audio.sample_rate} Hz, {tempo}"
-    first = {"id": "source", "name": f"Input: {source.name}", "file": _file(source.path), "about": about}
+    first = {"id": "source", "name": f"Input: {source.name}", "file": file_value(source.path), "about": about}
     return {
         "source": str(source.path),
         "song": source.song,
@@ -166,8 +166,8 @@ def _track(version: Version) -> dict[str, Any]:
     return {
         "id": version.id,
         "name": version.name,
-        "file": _file(version.path),
-        "settings": _file(version.sidecar),
+        "file": file_value(version.path),
+        "settings": file_value(version.sidecar),
         "seed": take.seed,
         "about": ". ".join([f"{take.duration:.2f} s, seed {take.seed}, kept: {version.prompt}", *take.notes]),
     }
@@ -179,7 +179,7 @@ def pass_value(session: Session, number: int, take: Take) -> dict[str, Any]:
     return {
         "id": number,
         "name": f"Pass {number}",
-        "file": _file(path),
+        "file": file_value(path),
         "seed": take.seed,
         "about": f"seed {take.seed}",
     }
@@ -225,7 +225,8 @@ def draw(session: Session, number: int | None) -> Path | None:
     return path if path.exists() else version.take.save_plot(path)
 
 
-def _file(path: Path) -> dict[str, Any]:
+def file_value(path: Path) -> dict[str, Any]:
+    """A file for the page."""
     return {"path": str(path), "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
 
 
