@@ -9,7 +9,7 @@ from audiogen.errors import InputError
 from audiogen.files import atomic_write
 from audiogen.plain import from_plain
 from recipes.sound_clips import PROCEDURAL, Description
-from recipes.wordings import test_wordings
+from recipes.wordings import held_out_wordings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ def ask(test: Sequence[Description], seen: Collection[str], judged: str, per_cla
         raise InputError(f"judged: expected a data set with held-out clips of known classes, got {judged}. Rename it.")
     for category in sorted({one.category for one in known}):
         clips = [one.id for one in known if one.category == category]
-        for number, text in enumerate(test_wordings(category, per_class, seen)):
+        for number, text in enumerate(held_out_wordings(category, per_class, seen)):
             name = f"{category}-{number:02}"
             clip = clips[number % len(clips)]
             found.append(Asked(id=name, set=judged, text=text, category=category, clip=clip))

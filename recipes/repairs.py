@@ -33,9 +33,9 @@ Repair = Callable[[Audio, int], Audio]
 class RepairConfig:
     """What is mended, and how."""
 
-    clips: int = 120
+    clips: int = 100
     """Held-out ones at most, spread over all."""
-    steps: int = 16
+    steps: int = 8
     """Passes of the model."""
 
 

@@ -37,7 +37,7 @@ class Tta1:
     """Data sets by name."""
     judged: str = PROCEDURAL
     """Kind of clips whose classes the judge tells apart: a data set, or procedural."""
-    captions_per_class: int = 12
+    captions_per_class: int = 10
     """Held-out wordings of each class that are asked of the system."""
     render: RenderConfig = field(default_factory=RenderConfig)
     codec: SpectrogramTraining = field(default_factory=SpectrogramTraining)

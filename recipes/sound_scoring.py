@@ -122,8 +122,8 @@ def targets(scores: Sequence[Score], judged: str, rows: Mapping[int, str]) -> li
         saved = 1 - distance.value / plain[best]
         sentences.append(
             f"Bandwidth extension from {bandwidth / 1000:g} kHz: log-spectral distance {distance} dB in the missing "
-            f"band, {abs(saved):.0%} {'less' if saved >= 0 else 'more'} than {plain[best]:.3f} dB of {best} (target {SAVED:.0%}: "
-            f"{'reached' if saved >= SAVED else 'MISSED'})."
+            f"band, {abs(saved):.0%} {'less' if saved >= 0 else 'more'} than {plain[best]:.3f} dB of {best} "
+            f"(target {SAVED:.0%}: {'reached' if saved >= SAVED else 'MISSED'})."
         )
     return sentences
 

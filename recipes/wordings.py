@@ -31,23 +31,23 @@ def names(category: str) -> tuple[str, ...]:
     return (words,)
 
 
-def held_out(text: str) -> bool:
+def is_held_out(text: str) -> bool:
     """Whether a wording is for testing alone."""
     return zlib.crc32(text.encode()) % HELD_OUT == 0
 
 
 def training_wordings(category: str) -> tuple[str, ...]:
     """All wordings of a class that are not held out."""
-    return tuple(text for text in _wordings(category) if not held_out(text))
+    return tuple(text for text in _wordings(category) if not is_held_out(text))
 
 
-def test_wordings(category: str, count: int, seen: Collection[str]) -> tuple[str, ...]:
+def held_out_wordings(category: str, count: int, seen: Collection[str]) -> tuple[str, ...]:
     """`count` wordings of a class that are held out, and are not among the captions that were `seen` in training.
 
     Raises:
         InputError: there are not so many.
     """
-    found = [text for text in _wordings(category) if held_out(text) and text not in seen]
+    found = [text for text in _wordings(category) if is_held_out(text) and text not in seen]
     if len(found) < count:
         raise InputError(
             f"expected {count} or more held-out wordings of {category!r}, got {len(found)}. Ask for fewer captions."
@@ -57,7 +57,7 @@ def test_wordings(category: str, count: int, seen: Collection[str]) -> tuple[str
 
 def framed(text: str) -> tuple[str, ...]:
     """A caption in all frames for training."""
-    return tuple(worded for frame in FRAMES if not held_out(worded := frame.format(text)))
+    return tuple(worded for frame in FRAMES if not is_held_out(worded := frame.format(text)))
 
 
 def _wordings(category: str) -> list[str]:

@@ -20,6 +20,8 @@ from audiogen.conditioning.audio_text import HOP, MELS, LogMel
 from audiogen.plain import from_plain
 
 RATE = 22_050
+LEVEL = 0.1
+"""Root mean square at which all sounds are heard."""
 QUANTILES = (0.1, 0.5, 0.9)
 GROUPS = 8
 FRAMES = torch.logspace(math.log10(2), math.log10(80), 24).round().long().unique()
@@ -35,6 +37,7 @@ SPREAD = 0.05
 def summary(audio: Audio) -> Tensor:
     """[D] of one sound, mixed to mono; the same at any level."""
     samples = audio.mono().resample(RATE).samples
+    samples = samples * (LEVEL / samples.square().mean().sqrt().clamp(min=1e-6))
     mel = LogMel(RATE)(samples)[0]
     mel = mel[:, torch.arange(max(mel.shape[1], math.ceil(SECONDS * RATE / HOP))) % mel.shape[1]]
     mel = mel - mel.mean()

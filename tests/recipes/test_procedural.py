@@ -58,7 +58,7 @@ def centroid(samples):
 
 
 def tone(samples):
-    """Fundamental in Hz of the loudest stretches: the shortest distance at which they are nearly most like themselves."""
+    """Fundamental in Hz of the loudest stretches: the shortest distance at which they are much like themselves."""
     frames = samples[: len(samples) // 4096 * 4096].reshape(-1, 4096)
     loudest = frames[np.argsort(np.abs(frames).sum(axis=1))[-8:]] * np.hanning(4096)
     power = np.abs(np.fft.rfft(loudest, 8192)) ** 2

@@ -399,7 +399,7 @@ def test_sounds_are_made_painted_on_and_sent(page):
     page.locator("#sound-inpaint").click()
     toast(page, "Expected something painted")
     stroke(page, (0.3, 0.5), (0.95, 0.95))
-    expect(page.locator("#sound-painter .ag-share")).to_contain_text("3 cells")
+    expect(page.locator("#sound-painter .ag-share")).to_contain_text("4 cells")
     page.locator("#sound-inpaint").click()
     expect(page.locator("#sound-choices")).to_be_hidden()
     told = settings_of(page)

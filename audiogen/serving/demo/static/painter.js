@@ -1,6 +1,6 @@
 // The spectrogram as a place to paint: its picture, the grid of cells over it, and the cells that are to be made anew.
 (() => {
-  const HEIGHT = 320, LEFT = 62, BOTTOM = 22; // pixels; what is left of the plot and under it is for labels
+  const HEIGHT = 320, EMPTY = 48, LEFT = 62, BOTTOM = 22; // pixels; what is left of the plot and under it is for labels
   const ROOM = 46; // pixels between two labels of seconds
   const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [1, 0], ArrowDown: [-1, 0] };
 
@@ -101,9 +101,10 @@
 
     draw() {
       const width = this.canvas.clientWidth, scale = window.devicePixelRatio || 1;
-      this.canvas.style.height = `${HEIGHT}px`;
+      const height = this.state ? HEIGHT : EMPTY;
+      this.canvas.style.height = `${height}px`;
       this.canvas.width = Math.round(width * scale);
-      this.canvas.height = Math.round(HEIGHT * scale);
+      this.canvas.height = Math.round(height * scale);
       const count = this.cells.flat().filter(Boolean).length;
       this.share.textContent = count ? `${count} cells will be made anew` : "Nothing is marked";
       if (!width) return; // in a tab that is not shown
@@ -113,7 +114,7 @@
       const colour = (name) => style.getPropertyValue(`--ag-${name}`);
       pen.font = "12px system-ui, sans-serif";
       pen.fillStyle = colour("text");
-      if (!this.state) return pen.fillText("Upload or record a sound above, or use a result", LEFT, HEIGHT / 2, width - LEFT);
+      if (!this.state) return pen.fillText("Upload or record a sound above, or use a result", 4, height / 2, width - 8);
       this.#drawPlot(pen, colour, width - LEFT, HEIGHT - BOTTOM);
     }
 
