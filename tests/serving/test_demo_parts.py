@@ -12,6 +12,7 @@ import soundfile
 import torch
 
 from audiogen.audio import Audio
+from audiogen.checkpoints.vampnet import VampDecoding
 from audiogen.errors import InputError
 from audiogen.pipelines.music import Music
 from audiogen.pipelines.replay import replay
@@ -23,7 +24,7 @@ from audiogen.serving.demo import studio as pictures
 from audiogen.serving.demo.controls import BY_NAME, DEFAULTS, format_regions, prompt_of, read_regions
 from audiogen.serving.demo.inlets import Sent
 from audiogen.serving.demo.presets import _CONTROLS, BUILT_IN, Presets, clean_name
-from audiogen.serving.demo.request import SETTINGS, Request
+from audiogen.serving.demo.request import SETTINGS, Request, settings_of
 from audiogen.serving.demo.seeds import LARGEST, drawn
 from audiogen.serving.demo.session import MOST_INPUTS, MOST_TAKES, Session
 from audiogen.serving.demo.studio import Studio
@@ -351,3 +352,14 @@ def test_what_goes_wrong_in_endless_mode_is_told_to_the_player(studio, session, 
         value = events.more(session, gr.EventData(None, {"id": "source"}), *asked)
     assert "within this sound" in value["error"]
     assert session.endless is None
+
+
+def test_a_page_starts_with_the_settings_of_its_system():
+    tuned = VampDecoding(top_p=0.8, temperature=0.7, steps=50)
+    defaults = {one.name: one.default for one in settings_of(tuned)}
+    plain = {one.name: one.default for one in SETTINGS}
+    assert defaults == {**plain, "top_p": 0.8, "temperature": 0.7}
+    assert {name for name, value in Request("periodic(7)").settings.items() if value is None} >= {
+        "top_p",
+        "temperature",
+    }

@@ -1,9 +1,10 @@
 """What a press of the button asks for, and the controls of it that are not part of the prompt."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from audiogen.checkpoints.vampnet import VampDecoding
 from audiogen.serving.demo.controls import Slider
 
 SETTINGS = (
@@ -20,19 +21,26 @@ SETTINGS = (
     Slider("bars", "Bars",
            "Cut the input to its first bars, from the first downbeat on. 0 takes all of it.", 0, 64, 1, 0),
 )  # fmt: skip
+"""Their defaults are those of a system that was not tuned; see `settings_of`."""
 VARIATIONS = Slider("variations", "Variations", "How many takes to make at once.", 1, 4, 1, 2)
 KEPT = "Keep original samples", "Where all codes are kept, use the input's own samples, cross-faded at the seams."
 
 
+def settings_of(decoding: VampDecoding) -> tuple[Slider, ...]:
+    """`SETTINGS` that start as a system fills its grid, but for the steps: a page is to answer soon."""
+    known = {one.name: getattr(decoding, one.name, one.default) for one in SETTINGS if one.name != "steps"}
+    return tuple(replace(one, default=known.get(one.name, one.default)) for one in SETTINGS)
+
+
 @dataclass(frozen=True)
 class Request:
-    """How to vamp: the prompt's text and the settings, checked by `Vamp`."""
+    """How to vamp: the prompt's text and the settings, checked by `Vamp`; None: as the system does it."""
 
     prompt: str
     steps: int = 36
-    temperature: float = 1.0
-    top_p: float = 1.0
-    typical_mass: float = 1.0
+    temperature: float | None = None
+    top_p: float | None = None
+    typical_mass: float | None = None
     greedy_steps: int = 0
     feedback: int = 1
     pitch: float = 0.0

@@ -18,7 +18,7 @@ from audiogen.serving.demo.errors import readable
 from audiogen.serving.demo.examples import write_examples
 from audiogen.serving.demo.inlets import Inlet, Inlets
 from audiogen.serving.demo.presets import FIRST, Presets
-from audiogen.serving.demo.request import KEPT, SETTINGS, VARIATIONS
+from audiogen.serving.demo.request import KEPT, VARIATIONS, settings_of
 from audiogen.serving.demo.session import Session
 from audiogen.serving.demo.studio import LONGEST, Studio
 from audiogen.serving.demo.vamp_events import Events
@@ -66,7 +66,8 @@ def add(studio: Studio, config: DemoConfig, inlets: Inlets) -> Inlet:
         hints = _grid_of(HINTS)
         places = _grid_of(PLACES)
     with gr.Accordion("Sampling", open=False):
-        settings = [*_grid_of(SETTINGS), gr.Checkbox(False, label=KEPT[0], info=KEPT[1], elem_id="keep_original")]
+        sliders = settings_of(studio.vamp.system.decoding)
+        settings = [*_grid_of(sliders), gr.Checkbox(False, label=KEPT[0], info=KEPT[1], elem_id="keep_original")]
     controls = [*hints, *places]
     _preset_editor(events, preset, meaning, prompt, controls)
     with gr.Accordion("Spectrogram and mask", open=False):
@@ -150,7 +151,7 @@ def _endpoint(events: Events) -> None:
             gr.Audio(label="audio", type="filepath"),
             gr.Textbox(PRESETS["medium"].prompt, label="prompt"),
             gr.Number(36, label="steps", precision=0),
-            gr.Number(1.0, label="temperature"),
+            gr.Number(events.studio.vamp.system.decoding.temperature, label="temperature"),
             gr.Number(0, label="seed", precision=0),
             gr.Number(1, label="variations", precision=0),
         ]
