@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 FLOORS = (
     ("cli", "__main__"),
-    ("music_command", "console", "options"),
+    ("music_command", "sound_command", "console", "options"),
     ("serving",),
     ("pipelines",),
     ("streaming",),

@@ -101,7 +101,7 @@ def add(sound: Sound, config: DemoConfig, inlets: Inlets) -> None:
     asks(extend, events.extend, [*source, cutoff, *drawn])
     asks(vary, events.vary, [*source, strength, variations, *drawn])
     given.change(readable(events.draw), given, [painter, cells], **_QUIET)
-    listen: Callable[..., Any] = painter.painted  # type: ignore[attr-defined]  # its own JavaScript triggers it
+    listen: Callable[..., Any] = painter.painted  # its own JavaScript triggers it
     listen(readable(events.paint), None, cells, trigger_mode="always_last", **_QUIET)
     use.click(readable(events.use), results.sent, given, **_QUIET)
     results.choices.input(
