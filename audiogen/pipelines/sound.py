@@ -34,7 +34,7 @@ from audiogen.pipelines.batches import OnStep
 from audiogen.pipelines.fill import Filled
 from audiogen.pipelines.passes import take_of
 from audiogen.pipelines.precision import dtype_of
-from audiogen.pipelines.sound_canvas import SoundCanvas, canvas_of
+from audiogen.pipelines.sound_canvas import SoundCanvas, as_no_loop, canvas_of
 from audiogen.pipelines.sound_fill import SLACK, Job, SoundFiller, windows_of
 from audiogen.pipelines.sound_settings import SoundSettings
 from audiogen.pipelines.source import source_of
@@ -201,7 +201,7 @@ class Sound:
         Raises:
             InputError: silence, too short, or a layer that the model does not have.
         """
-        codes = source_of(audio, self.codec, self.codec_sha256).codes[None].to(self.system.device)
+        codes = source_of(as_no_loop(audio), self.codec, self.codec_sha256).codes[None].to(self.system.device)
         total = codes.shape[-1]
         vectors = torch.empty(0)
         for window in windows_of(torch.ones(total, dtype=torch.bool), self.system):

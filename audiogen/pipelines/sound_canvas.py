@@ -1,4 +1,4 @@
-"""What a sound is made on: nothing, a sound of which regions are made anew, one that lacks its upper band, or a model.
+"""What a sound is made on: nothing, a sound of which regions or cells are made anew, or one that lacks its upper band.
 
 What is repaired is put together as a spectrogram first: the sound's own where it is kept, decoded cells where they are
 new, and one vocoder makes sound of both; then what was kept comes back as the original samples (`bands`).
@@ -220,7 +220,7 @@ def canvas_of(
         if settings.task != "make" or settings.text is None:
             raise InputError("expected a sound to begin with, got none. Give one, or a caption for a new sound.")
         return Blank(codec, settings.seconds > seconds)
-    source = source_of(_as_no_loop(audio), codec, codec_sha256)
+    source = source_of(as_no_loop(audio), codec, codec_sha256)
     if settings.task == "make":
         return Blank(codec, settings.seconds > seconds, source)
     if settings.task == "vary":
@@ -232,7 +232,7 @@ def canvas_of(
     return _extended(source, settings.cutoff, codec)
 
 
-def _as_no_loop(audio: Audio | str | Path) -> Audio | str | Path:
+def as_no_loop(audio: Audio | str | Path) -> Audio | str | Path:
     """A loop is taken as a sound with two ends."""
     return replace(audio, circular=False) if isinstance(audio, Take) and audio.circular else audio
 

@@ -42,7 +42,7 @@ class Order:
     source: str
     """Sound file; "" where there is none."""
     captions: tuple[str, ...]
-    """None where none is given."""
+    """Empty where none is given."""
     settings: Mapping[str, Any]
     """Keyword arguments of what makes it."""
     plot: str | None = None

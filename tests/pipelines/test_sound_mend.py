@@ -13,7 +13,7 @@ from tiny_sound import COLUMNS, HOP, RATE, ROWS, tiny_sound
 
 from audiogen.audio import PEAK_LIMIT, Audio
 from audiogen.errors import InputError
-from audiogen.pipelines import coding
+from audiogen.pipelines import coding, sound_canvas
 from audiogen.pipelines.replay import replay
 from audiogen.pipelines.sound import Sound
 from audiogen.pipelines.splice import FADE
@@ -195,6 +195,16 @@ def test_the_band_that_is_missing_is_filled(sound: Sound) -> None:
     assert power(take, 6000, 10_500) > 100 * empty
     others = [sound.extend_bandwidth(narrow, **FEW, **more) for more in ({"caption": "a bell"}, {"seed": 1})]
     assert all(not torch.equal(take.codes, other.codes) for other in others)
+
+
+def test_long_sounds_become_sound_in_blocks(sound: Sound, monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow = bells(4.0, 8000, 1)
+    whole = sound.extend_bandwidth(narrow, **FEW)
+    monkeypatch.setattr(sound_canvas, "BLOCK", 7)
+    parts = sound.extend_bandwidth(narrow, **FEW)
+    assert torch.equal(parts.codes, whole.codes)
+    for low, high, within in ((0, 4000, 0.001), (5000, 10_000, 0.5)):
+        assert power(parts, low, high) == pytest.approx(power(whole, low, high), rel=within)
 
 
 def test_stereo_gets_the_upper_band_in_its_image(sound: Sound) -> None:
