@@ -23,16 +23,10 @@ logger = logging.getLogger(__name__)
 CREDITS, CHANGES = "CREDITS.md", "changes.jsonl"
 MODEL_CODE = ("audiogen.training.sound", "audiogen.models.specmaskgit")
 TRAINED_ON = tuple(f"exp/{{tag}}/{part}/{name}" for part in ("tokens", "embeddings") for name in LEARNT)
+PROCEDURES = "animals catalogue kinds machines people shaping signals strokes weather".split()
 RENDER_CODE = (
-    "recipes.sound_clips",
-    "recipes.asking",
-    "recipes.wordings",
-    *(
-        f"recipes.synth.procedural.{name}"
-        for name in (
-            *("animals", "catalogue", "kinds", "machines", "people", "shaping", "signals", "strokes", "weather"),
-        )
-    ),
+    *("recipes.sound_clips", "recipes.asking", "recipes.wordings"),
+    *(f"recipes.synth.procedural.{name}" for name in PROCEDURES),
 )
 
 
@@ -327,20 +321,19 @@ def score(job: Job[Tta1]) -> None:
         judge=job.input("exp/{tag}/judge"),
         pair=str(job.input("exp/{tag}/pair/model")),
     )
-    scored = {row: job.map(score_item, work, f"clips of {row}") for row, work in shelf.items(list(conf.variants))}
-    mended = {row: job.map(score_mended, work, f"clips of {row}") for row, work in shelf.mended(conf.repairs.clips)}
+    made = {row: job.map(score_item, work, ", ".join(row)) for row, work in shelf.items(list(conf.variants))}
+    mended = {row: job.map(score_mended, work, ", ".join(row)) for row, work in shelf.mended(conf.repairs.clips)}
     scores = [Score.read(path) for path in sorted(job.input("exp/{tag}/probe").glob("*.json"))]
-    for (name, system), sounds in {**scored, **mended}.items():
+    for (name, system), sounds in {**made, **mended}.items():
         write_scored(sounds, out / f"{name}.{system}.jsonl")
         scores.append(summarise(name, system, sounds, MEANS))
     for one in scores:
         one.write(out / f"{one.set}.{one.system}.json")
-    rows = {row: sounds for (name, row), sounds in scored.items() if name == conf.judged}
+    rows = {row: sounds for (name, row), sounds in made.items() if name == conf.judged}
     remarks = targets(scores, conf.judged, conf.curve) + [compare(one, rows) for one in conf.directions]
     (out / "remarks.txt").write_text("".join(f"{remark}\n" for remark in remarks), encoding="utf-8")
-    write_changes(
-        changes(conf.judged, {passes: rows[row] for passes, row in conf.curve.items()}, LOSSES), out / CHANGES
-    )
+    points = {passes: rows[row] for passes, row in conf.curve.items()}
+    write_changes(changes(conf.judged, points, LOSSES), out / CHANGES)
 
 
 @stage(
@@ -388,9 +381,7 @@ def _train(job: Job[Tta1], conf: SoundTraining, out: Path) -> None:
     from audiogen.training.sound import train_specmaskgit
 
     train, dev = (
-        EmbeddedTokens(
-            **{part: job.input(f"exp/{{tag}}/{part}/{name}") for part in ("tokens", "embeddings")},
-        )
+        EmbeddedTokens(**{part: job.input(f"exp/{{tag}}/{part}/{name}") for part in ("tokens", "embeddings")})
         for name in LEARNT
     )
     codec = job.input("exp/{tag}/codec/model")
