@@ -57,7 +57,7 @@ class Ttm1:
     variants: dict[str, Variant] = field(default_factory=lambda: dict(VARIANTS))
     """Rows of the table: ways to make music of the test set's captions."""
     directions: tuple[Direction, ...] = DIRECTIONS
-    """Findings of the paper that the rows are compared with."""
+    """Findings of the paper that the rows are compared with, where both rows are there."""
     batch_size: int = 20
     """Captions that are made into music together."""
     timed: int = 3
@@ -86,7 +86,7 @@ class Ttm1:
             raise InputError(
                 f"variants: expected ablations of {', '.join(self.ablations)}, got {', '.join(unknown)}. Rename it."
             )
-        if unknown := {row for one in self.directions for row in (one.smaller, one.larger)} - set(self.variants):
+        if unknown := {row for one in self.directions for row in (one.smaller, one.larger)} - {*VARIANTS, *self.variants}:
             raise InputError(
                 f"directions: expected rows of {', '.join(self.variants)}, got {', '.join(unknown)}. Rename it."
             )
@@ -326,7 +326,7 @@ def score(job: Job[Ttm1]) -> None:
         scored[name] = job.map(score_item, work, f"clips of {name}")
         write_scored(scored[name], out / f"{name}.jsonl")
         summarise(name, scored[name]).write(out / f"{name}.json")
-    remarks = [compare(direction, scored) for direction in job.conf.directions]
+    remarks = [compare(one, scored) for one in job.conf.directions if {one.smaller, one.larger} <= scored.keys()]
     (out / "remarks.txt").write_text("".join(f"{remark}\n" for remark in remarks), encoding="utf-8")
 
 
