@@ -86,7 +86,8 @@ class Ttm1:
             raise InputError(
                 f"variants: expected ablations of {', '.join(self.ablations)}, got {', '.join(unknown)}. Rename it."
             )
-        if unknown := {row for one in self.directions for row in (one.smaller, one.larger)} - {*VARIANTS, *self.variants}:
+        named = {row for one in self.directions for row in (one.smaller, one.larger)}
+        if unknown := named - {*VARIANTS, *self.variants}:
             raise InputError(
                 f"directions: expected rows of {', '.join(self.variants)}, got {', '.join(unknown)}. Rename it."
             )
