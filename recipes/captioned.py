@@ -1,20 +1,19 @@
 """Clips of folk music and what can be said of them: tunes of a collection, and tunes that are drawn.
 
-A folder of clips is one of `recipes.clips`, with `captions.jsonl` beside its list: a `Description` per line. Every clip
+A folder of clips is one of `recipes.clips`, with its descriptions (`recipes.described`). Every clip
 is a pure function of its `Order`. A clip of one split is of a tune of that split.
 """
 
-import json
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from audiogen.errors import InputError
-from audiogen.files import atomic_write
-from recipes.clips import Clip, save, with_noise_floor, write_list
+from recipes.clips import Clip, save, with_noise_floor
+from recipes.described import read_described
 from recipes.sources import Source, read_sources
 from recipes.synth.arrange import METRES, Signature, arrange, draw_attributes, read_signature
 from recipes.synth.captions import MODES, Attributes, draw_captions
@@ -26,7 +25,6 @@ from recipes.synth.voice import pick
 
 KINDS = ("tunes", "drawn")
 """Tunes of the collection; tunes of our own generator."""
-LIST = "captions.jsonl"
 BARS = (8, 16)
 """Shortest and longest drawn tune."""
 LOUDNESS = (-24.0, -16.0)
@@ -157,28 +155,9 @@ def read_midi(tune: Source) -> bytes:
         return archive.read(f"{tune.id}.mid")
 
 
-def write_lists(made: Sequence[tuple[Clip, Description]], folder: Path) -> None:
-    """The list of the clips in `folder`, and that of what is said of them."""
-    with atomic_write(folder / LIST) as path:
-        path.write_text("".join(json.dumps(asdict(said)) + "\n" for _, said in made), encoding="utf-8")
-    write_list([clip for clip, _ in made], folder)
-
-
 def read_descriptions(folder: Path) -> list[Description]:
-    """What is said of the clips in `folder`.
-
-    Raises:
-        InputError: no such list.
-    """
-    path = folder / LIST
-    try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        return [
-            Description(id=row["id"], attributes=Attributes(**row["attributes"]), captions=tuple(row["captions"]))
-            for row in rows
-        ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"expected captions in {path}, got: {error!r}. Run the stage render.") from error
+    """What is said of the clips in `folder`; see `recipes.described.read_described`."""
+    return read_described(Description, folder)
 
 
 def _clip(order: Order, attributes: Attributes, source: str) -> Clip:

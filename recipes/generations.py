@@ -1,8 +1,7 @@
 """Music from held-out captions, in many ways: each is a row of the result table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -13,7 +12,7 @@ from audiogen.decoding import Condition, Plan, Rescoring, decode
 from audiogen.decoding.hybrid import Beginning, hybrid
 from audiogen.decoding.rescorers import CausalRescorer
 from audiogen.errors import InputError
-from recipes.making import counted, make_each
+from recipes.making import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,24 +36,6 @@ class Variant:
                 f"variant of the ablation {self.ablation}: expected one without a twin, got rescore {self.rescore} "
                 f"and hybrid {self.hybrid}. Only the system has a twin."
             )
-
-
-def make_all(
-    system: MagnetSystem,
-    variant: Variant,
-    captions: Mapping[str, str],
-    folder: Path,
-    *,
-    batch_size: int,
-    timed: int,
-    seed: int,
-) -> None:
-    """A clip of every caption, by its id, into `folder`; see `recipes.making.make_each`."""
-
-    def made(texts: Sequence[str], seeds: Sequence[int]) -> tuple[list[Audio], float]:
-        return make(system, variant, texts, seeds)
-
-    make_each(made, captions, folder, batch_size=batch_size, timed=timed, seed=seed)
 
 
 @torch.inference_mode()

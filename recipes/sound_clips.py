@@ -7,7 +7,7 @@ recordings of that split only. Clips are mono FLAC at 22.05 kHz and at the loudn
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -19,8 +19,8 @@ from audiogen.extras import need
 from audiogen.files import atomic_write
 from audiogen.pipelines.coding import CODING_LUFS
 from audiogen.plain import from_plain
-from recipes.captioned import LIST
-from recipes.clips import Clip, resampled, retimed, with_noise_floor, write_list
+from recipes.clips import Clip, resampled, retimed, with_noise_floor
+from recipes.described import read_described
 from recipes.sounds import Sound, read_sounds
 from recipes.synth.procedural import catalogue
 from recipes.synth.procedural.shaping import RATE, put
@@ -143,7 +143,7 @@ def make_clip(order: Order) -> tuple[Clip, Description]:
         )
         with atomic_write(note) as temporary:
             temporary.write_text(json.dumps(asdict(said)), encoding="utf-8")
-    return _clip(order), _description(json.loads(note.read_text(encoding="utf-8")), str(note))
+    return _clip(order), from_plain(Description, json.loads(note.read_text(encoding="utf-8")), str(note))
 
 
 def held_out(order: Order) -> Part:
@@ -260,29 +260,9 @@ def recording(path: Path) -> Samples:
     return np.asarray(soxr.resample(audio.samples[0].numpy(), audio.sample_rate, RATE), np.float32)
 
 
-def write_lists(made: Sequence[tuple[Clip, Description]], folder: Path) -> None:
-    """The list of the clips in `folder`, and that of what is said of them, in the place of the notes on each."""
-    with atomic_write(folder / LIST) as path:
-        path.write_text("".join(json.dumps(asdict(said)) + "\n" for _, said in made), encoding="utf-8")
-    write_list([clip for clip, _ in made], folder)
-
-
 def read_descriptions(folder: Path) -> list[Description]:
-    """What is said of the clips in `folder`.
-
-    Raises:
-        InputError: no such list.
-    """
-    path = folder / LIST
-    try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
-        raise InputError(f"expected captions in {path}, got: {error!r}. Run the stage render.") from error
-    return [_description(row, f"{path}:{number}") for number, row in enumerate(rows, start=1)]
-
-
-def _description(row: Mapping[str, object], where: str) -> Description:
-    return from_plain(Description, row, where)
+    """What is said of the clips in `folder`; see `recipes.described.read_described`."""
+    return read_described(Description, folder)
 
 
 @functools.lru_cache(maxsize=8)

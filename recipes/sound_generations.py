@@ -13,27 +13,9 @@ from audiogen.checkpoints.nano_sound import SoundSystem
 from audiogen.decoding import decode
 from audiogen.training.clips import read_clips
 from recipes.judging import play
-from recipes.making import counted, make_each
+from recipes.making import counted
 from recipes.progress import track
 from recipes.sound_rows import CODEC, Variant
-
-
-def make_all(
-    system: SoundSystem,
-    variant: Variant,
-    captions: Mapping[str, str],
-    folder: Path,
-    *,
-    batch_size: int,
-    timed: int,
-    seed: int,
-) -> None:
-    """A sound of every caption, by its id, into `folder`; see `recipes.making.make_each`."""
-
-    def made(texts: Sequence[str], seeds: Sequence[int]) -> tuple[list[Audio], float]:
-        return make(system, variant, texts, seeds)
-
-    make_each(made, captions, folder, batch_size=batch_size, timed=timed, seed=seed)
 
 
 @torch.inference_mode()

@@ -13,7 +13,7 @@ from pathlib import Path
 from audiogen.checkpoints.nano_sound import SOUND_CODEC_NAME, SOUND_NAME
 from audiogen.training.audio_text import CaptionedSounds
 from audiogen.training.sound import EmbeddedTokens, SoundTraining
-from recipes.captioned import LIST
+from recipes.described import LIST
 from recipes.sound_conf import LEARNT, Tta1, ablated
 from recipes.sources import SPLITS
 from recipes.stages import Job, Recipe, stage
@@ -25,7 +25,7 @@ MODEL_CODE = ("audiogen.training.sound", "audiogen.models.specmaskgit")
 TRAINED_ON = tuple(f"exp/{{tag}}/{part}/{name}" for part in ("tokens", "embeddings") for name in LEARNT)
 PROCEDURES = "animals catalogue kinds machines people shaping signals strokes weather".split()
 RENDER_CODE = (
-    *("recipes.sound_clips", "recipes.asking", "recipes.wordings"),
+    *("recipes.sound_clips", "recipes.described", "recipes.asking", "recipes.wordings"),
     *(f"recipes.synth.procedural.{name}" for name in PROCEDURES),
 )
 
@@ -61,7 +61,8 @@ def data(job: Job[Tta1]) -> None:
 def render(job: Job[Tta1]) -> None:
     """Clips and captions: recordings, changed and mixed for training, and procedural sounds; held-out captions."""
     from recipes.asking import ask, write_asked
-    from recipes.sound_clips import held_out_orders, make_clip, training_orders, write_lists
+    from recipes.described import write_lists
+    from recipes.sound_clips import held_out_orders, make_clip, training_orders
 
     conf, said = job.conf.render, {}
     for number, name in enumerate(SPLITS):
@@ -220,8 +221,9 @@ def generate(job: Job[Tta1]) -> None:
     """Sounds of the held-out captions, in every way that the conf names, and the codec's copies of held-out clips."""
     from audiogen.checkpoints.nano_sound import load_sound, load_specmaskgit
     from recipes.asking import read_asked
+    from recipes.making import make_each
     from recipes.sound_clips import read_descriptions
-    from recipes.sound_generations import copies, make_all
+    from recipes.sound_generations import copies, make
     from recipes.sound_items import sets_of
 
     conf, out = job.conf, job.output("exp/{tag}/sounds")
@@ -239,7 +241,8 @@ def generate(job: Job[Tta1]) -> None:
         for kind in dict.fromkeys(one.set for one in asked if one.category or name in conf.everywhere):
             captions = {one.id: one.text for one in asked if one.set == kind}
             settings = {"batch_size": conf.batch_size, "timed": conf.timed, "seed": conf.seed}
-            make_all(used, variant, captions, out / kind / name, **settings)
+            maker = functools.partial(make, used, variant)
+            make_each(maker, captions, out / kind / name, **settings)
 
 
 @stage(

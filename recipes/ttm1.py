@@ -15,8 +15,9 @@ from audiogen.checkpoints.musicgen import MagnetDecoding, MusicGenDecoding
 from audiogen.checkpoints.nano_music import MUSIC_NAME
 from audiogen.errors import InputError
 from audiogen.training.music import CaptionedTokens, MagnetTraining, TwinTraining
-from recipes.captioned import LIST, RenderConfig
+from recipes.captioned import RenderConfig
 from recipes.card import Card
+from recipes.described import LIST
 from recipes.directions import Direction
 from recipes.generations import Variant
 from recipes.judging import JudgeTraining, Rendered
@@ -57,7 +58,7 @@ class Ttm1:
     variants: dict[str, Variant] = field(default_factory=lambda: dict(VARIANTS))
     """Rows of the table: ways to make music of the test set's captions."""
     directions: tuple[Direction, ...] = DIRECTIONS
-    """Findings of the paper that the rows are compared with, where both rows are there."""
+    """Findings of the paper that the rows are compared with."""
     batch_size: int = 20
     """Captions that are made into music together."""
     timed: int = 3
@@ -86,8 +87,7 @@ class Ttm1:
             raise InputError(
                 f"variants: expected ablations of {', '.join(self.ablations)}, got {', '.join(unknown)}. Rename it."
             )
-        named = {row for one in self.directions for row in (one.smaller, one.larger)}
-        if unknown := named - {*VARIANTS, *self.variants}:
+        if unknown := {row for one in self.directions for row in (one.smaller, one.larger)} - set(self.variants):
             raise InputError(
                 f"directions: expected rows of {', '.join(self.variants)}, got {', '.join(unknown)}. Rename it."
             )
@@ -127,11 +127,12 @@ def data(job: Job[Ttm1]) -> None:
     reads=("data/{split}.jsonl", "{source}"),
     writes=("dump/{tag}/{split}",),
     conf=("render",),
-    code=("recipes.captioned", *SYNTH),
+    code=("recipes.captioned", "recipes.described", *SYNTH),
 )
 def render(job: Job[Ttm1]) -> None:
     """Clips and captions: tunes in a key and tempo, and on instruments, of their own each time."""
-    from recipes.captioned import make_clip, orders, write_lists
+    from recipes.captioned import make_clip, orders
+    from recipes.described import write_lists
 
     conf = job.conf.render
     for number, (name, counts) in enumerate((("train", conf.train), ("dev", conf.dev), ("test", conf.test))):
@@ -274,8 +275,9 @@ def generate(job: Job[Ttm1]) -> None:
     """Music of the test set's captions, in every way that the conf names, and the codec's copies of its clips."""
     from audiogen.checkpoints.nano_music import load_nano_music, with_magnet
     from recipes.captioned import read_descriptions
-    from recipes.generations import make_all
+    from recipes.generations import make
     from recipes.judging import play
+    from recipes.making import make_each
 
     conf, out = job.conf, job.output("exp/{tag}/music")
     captions = {one.id: one.captions[0] for one in read_descriptions(job.input("dump/{tag}/test"))}
@@ -289,7 +291,7 @@ def generate(job: Job[Ttm1]) -> None:
             model = job.input("exp/{tag}/ablations/{ablation}", ablation=variant.ablation) / "model"
             used = with_magnet(system, model)
         settings = {"batch_size": conf.batch_size, "timed": conf.timed, "seed": conf.seed}
-        make_all(used, variant, captions, out / name, **settings)
+        make_each(functools.partial(make, used, variant), captions, out / name, **settings)
 
 
 @stage(
@@ -327,7 +329,7 @@ def score(job: Job[Ttm1]) -> None:
         scored[name] = job.map(score_item, work, f"clips of {name}")
         write_scored(scored[name], out / f"{name}.jsonl")
         summarise(name, scored[name]).write(out / f"{name}.json")
-    remarks = [compare(one, scored) for one in job.conf.directions if {one.smaller, one.larger} <= scored.keys()]
+    remarks = [compare(direction, scored) for direction in job.conf.directions]
     (out / "remarks.txt").write_text("".join(f"{remark}\n" for remark in remarks), encoding="utf-8")
 
 

@@ -125,7 +125,7 @@ def pack_sound(
         codec: folder of the codec that made the tokens.
         model: folder of the SpecMaskGIT.
         pair: folder of the audio/text pair that it was trained with, or the name of a published CLAP.
-        decoding: the tuned settings; None: the paper's.
+        decoding: the tuned settings; None: the defaults of `SoundDecoding`.
     Returns:
         The codec's folder and the system's.
     Raises:

@@ -100,7 +100,7 @@ class Codec(ABC, nn.Module):
         """
         raise InputError(
             f"{type(self).__name__}: expected a codec with one table of rows per level, which this is not. "
-            "Use dac-44khz, vampnet-codec or a nano codec."
+            "Use an EnCodec, a DAC, vampnet-codec or a nano codec."
         )
 
     @torch.no_grad()

@@ -194,6 +194,9 @@ class Encodec(Codec):
         """See `Codec.encode_long`; segments are blocks already."""
         return self.encode(audio) if self.config.segment_frames else super().encode_long(audio, block, context)
 
+    def codebooks(self) -> Tensor:
+        return torch.stack([layer.codebook for layer in self.quantizer.vq.layers[: self.levels]]).detach()
+
     def streamer(self) -> Streamer:
         frames = self.config.segment_frames
         if frames is None:

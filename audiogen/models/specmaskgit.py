@@ -1,10 +1,11 @@
 """SpecMaskGIT: sounds from a caption by masked generation of spectrogram patches, all of them at once.
 
 Paper: Comunità et al. 2024, arXiv:2406.17672. From it: a grid of 5 x 53 patches for 10 s, in 1024 codes; a ViT of about
-170 M parameters that sees all of them; the CLAP embedding in the place of the mask token ("conditional mask"), so that
-training hears sounds only and generation reads captions; classifier-free guidance, a cosine schedule, up to 16 steps,
-annealed noise on the confidence. Its code is not public. What it leaves open is as in MaskGIT (Chang et al. 2022,
-arXiv:2202.04200), whose sizes give those 170 M: 24 layers of width 768 with 8 heads, dropout 0.1, noise of 4.5.
+170 M parameters that sees all of them; a CLAP embedding as the condition, so that training hears sounds only and
+generation reads captions; classifier-free guidance, a cosine schedule, up to 16 steps, annealed noise on the
+confidence. Its code is not public. That the embedding stands in the place of the mask token ("conditional mask") is
+what others report of it. What is not known is as in MaskGIT (Chang et al. 2022, arXiv:2202.04200), whose sizes give
+those 170 M: 24 layers of width 768 with 8 heads, dropout 0.1, noise of 4.5.
 Ours: norms come first and linear layers have no biases; a learnt vector per row and sinusoids along the columns, so
 that a grid may have any length; other ways for the condition to enter; padded columns in a batch (`valid`).
 Shapes: B batch, F rows (K levels of the grid), k rows of the stage, T columns, S = F * T cells, V vocab_size, E width
@@ -59,8 +60,8 @@ class SpecMaskGITConfig:
     condition_dim: int = 512
     """E; that of CLAP."""
     entry: Entry = "masked"
-    """Where the condition enters. masked: on masked cells (the paper's); prefix: a position before all cells; norms: it
-    scales and shifts what every norm makes."""
+    """Where the condition enters. masked: on masked cells, as is reported of the paper; prefix: a position before all
+    cells; norms: it scales and shifts what every norm makes."""
     dropout: float = 0.1
     """In training, on what every branch adds."""
 

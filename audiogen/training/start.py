@@ -36,12 +36,9 @@ def start_vampnet(network: VampNet, codebooks: Tensor) -> None:
     """Give a fresh VampNet weights that know the codec's codebooks [K, V, E], and the codebooks."""
     network.use_codebooks(codebooks)
     config = network.config
-    spread, projection = (
-        spread_of(codebooks),
-        projection_of(codebooks, nn.init.orthogonal_(torch.empty(config.dim, config.dim))),
-    )
+    projection = projection_of(codebooks, nn.init.orthogonal_(torch.empty(config.dim, config.dim)))
     embedding, classifier = network.embedding, cast(WeightNormConv1d, network.classifier.layers[0])
-    whole = (projection / spread).permute(1, 0, 2).flatten(1)  # [D, K * E]
+    whole = (projection / spread_of(codebooks)).permute(1, 0, 2).flatten(1)  # [D, K * E]
     embedding.out_proj.weight.copy_(whole[..., None] * loudness_of(codebooks, config.dim))
     cast(Tensor, embedding.out_proj.bias).zero_()
     embedding.special["MASK"].zero_()

@@ -66,7 +66,7 @@ def test_codebooks_are_the_rows_that_codes_stand_for(codec: Lac, golden: dict[st
 
 
 def test_every_codec_with_tables_hands_them_out_and_others_say_so():
-    with_tables = {"dac", "lac", "nano-codec", "nano-codec-music", "spectrogram-codec"}
+    with_tables = {"dac", "encodec", "lac", "nano-codec", "nano-codec-music", "spectrogram-codec"}
     for name, entry in CODECS.items():
         codec = entry.tiny(name)
         if entry.model_type in with_tables:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from audiogen.errors import InputError
-from recipes.captioned import Order, make_clip, orders, read_descriptions, write_lists
+from recipes.captioned import Order, make_clip, orders, read_descriptions
 from recipes.clips import SAMPLE_RATE, read_list
+from recipes.described import write_lists
 from recipes.sources import write_sources
 from recipes.synth.arrange import BACKINGS, LEADS, METRES, Signature, arrange, draw_attributes, read_signature, shift
 from recipes.synth.captions import GENRES, KEYS, MOODS, NAMES, STYLES, Attributes, caption, draw_captions

@@ -8,6 +8,7 @@ from audiogen.audio import Audio
 from audiogen.errors import InputError
 from recipes.asking import ask, read_asked, write_asked
 from recipes.clips import read_list
+from recipes.described import write_lists
 from recipes.sound_clips import (
     PROCEDURAL,
     RATE,
@@ -22,7 +23,6 @@ from recipes.sound_clips import (
     mixture,
     read_descriptions,
     training_orders,
-    write_lists,
 )
 from recipes.sounds import Sound, write_sounds
 

@@ -1,6 +1,7 @@
 """The tta1 recipe fits together: stages, confs, rows, repairs, probes, and what is said about the figures."""
 
 import dataclasses
+import functools
 import json
 import subprocess
 from dataclasses import replace
@@ -19,16 +20,16 @@ from audiogen.metrics.classes import SIZE
 from audiogen.models.specmaskgit import SpecMaskGIT
 from audiogen.pipelines.sound import Sound
 from recipes.asking import Asked, read_asked
-from recipes.captioned import LIST
 from recipes.config import load_conf
-from recipes.making import read_made
+from recipes.described import LIST
+from recipes.making import make_each, read_made
 from recipes.probing import LOG_MEL, MODEL, RANDOM, Labelled, ProbeConfig, classify, fit_linear, probe_all, spread_over
 from recipes.repairs import BANDWIDTHS, GAP, RepairConfig, band, cubic, gap_of, mend_all, repairs
 from recipes.results import Figure, Score
 from recipes.runner import main
 from recipes.sound_clips import PROCEDURAL, Description, read_descriptions
 from recipes.sound_conf import Tta1, ablated
-from recipes.sound_generations import make, make_all
+from recipes.sound_generations import make
 from recipes.sound_items import Shelf, in_place, mended_clips, sets_of
 from recipes.sound_judging import JUDGE, accuracy, labelled, train_class_judge
 from recipes.sound_rows import OTHERS, RECORDINGS, VARIANTS, Ablation, Variant
@@ -167,13 +168,12 @@ def test_a_sound_is_the_same_alone_and_in_a_batch_and_passes_are_those_of_one(sy
     assert make(system, Variant(steps=3, guidance=1.0), TEXTS, [0, 1, 2])[1] == 3
 
 
-def test_all_captions_become_sounds_once(system, tmp_path, monkeypatch):
+def test_all_captions_become_sounds_once(system, tmp_path):
     captions = dict(zip("abc", TEXTS, strict=True))
     settings = {"batch_size": 2, "timed": 1, "seed": 7}
-    make_all(system, Variant(), captions, tmp_path / "x", **settings)
+    make_each(functools.partial(make, system, Variant()), captions, tmp_path / "x", **settings)
     assert [one.seconds is None for one in read_made(tmp_path / "x")] == [False, True, True]
-    monkeypatch.setattr("recipes.sound_generations.make", None)
-    make_all(system, Variant(), captions, tmp_path / "x", **settings)  # what is there is not made again
+    make_each(lambda *_: pytest.fail("what is there is made again"), captions, tmp_path / "x", **settings)
 
 
 def clip(number, seconds=2.0):

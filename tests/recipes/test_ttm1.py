@@ -1,6 +1,7 @@
 """The ttm1 recipe fits together: stages, confs, music in every variant, and what is said about the figures."""
 
 import dataclasses
+import functools
 import json
 import subprocess
 from dataclasses import replace
@@ -19,9 +20,9 @@ from audiogen.models.magnet import Magnet
 from audiogen.models.musicgen import MusicGen
 from recipes.config import load_conf
 from recipes.directions import Direction, compare
-from recipes.generations import Variant, make, make_all
+from recipes.generations import Variant, make
 from recipes.judging import JudgeTraining, play, train_judge, verdicts
-from recipes.making import Made, read_made
+from recipes.making import Made, make_each, read_made
 from recipes.music_rows import SYSTEM, VARIANTS
 from recipes.music_scoring import summarise
 from recipes.results import Score, read_section, render
@@ -169,16 +170,15 @@ def test_passes_are_those_of_one_item(system, variant, passes, items):
     assert make(system, variant, TEXTS[:items], list(range(items)))[1] == passes
 
 
-def test_all_captions_become_music_once(system, folder, tmp_path, monkeypatch):
+def test_all_captions_become_music_once(system, folder, tmp_path):
     captions = dict(zip("abc", TEXTS, strict=True))
     settings = {"batch_size": 2, "timed": 1, "seed": 7}
-    make_all(system, Variant(), captions, tmp_path / "x", **settings)
+    make_each(functools.partial(make, system, Variant()), captions, tmp_path / "x", **settings)
     made = read_made(tmp_path / "x")
     assert [one.id for one in made] == ["a", "b", "c"]
     assert [one.seconds is None for one in made] == [False, True, True]
     assert all(Audio.read(tmp_path / f"x/{name}.flac").duration == DURATION for name in captions)
-    monkeypatch.setattr("recipes.generations.make", None)
-    make_all(system, Variant(), captions, tmp_path / "x", **settings)  # what is there is not made again
+    make_each(lambda *_: pytest.fail("what is there is made again"), captions, tmp_path / "x", **settings)
     other = with_magnet(system, folder / "exp/magnet")
     with pytest.raises(AssertionError, match="without a twin"):
         make(other, Variant(hybrid=1), TEXTS[:1], [0])

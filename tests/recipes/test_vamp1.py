@@ -11,6 +11,7 @@ import torch
 from tiny_vamp import tiny_vamp
 
 from audiogen.audio import Audio
+from audiogen.codecs import load_codec
 from audiogen.codecs.nano_music import NanoMusicCodec
 from audiogen.errors import InputError
 from audiogen.models.vampnet import VampNet
@@ -167,6 +168,15 @@ def test_held_out_loops_come_as_they_are(corpus, tmp_path):
     assert times == int(times) > 1
     assert torch.equal(Audio.read(tmp_path / f"{clip.id}.flac").samples, original.repeat(1, int(times)))
     assert (clip.kind, clip.loop, clip.sources) == ("real", True, ("test-loop",))
+
+
+def test_a_codec_that_is_given_is_taken_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--conf", str(EGS / "mini/vamp1/conf/tiny.yaml"), "--set", "codec_model=nano-codec-music"]
+    assert main(RECIPE, [*arguments, "--stop-stage", "codec"]) == 0
+    assert torch.equal(load_codec("exp/tiny/codec/model").codebooks(), load_codec("nano-codec-music").codebooks())
+    wrong = [*arguments[:-1], "codec_model=nano-codec-musik", "--stop-stage", "codec"]
+    assert main(RECIPE, wrong) == 2
 
 
 def test_data_and_clips_of_the_mini_recipe(tmp_path, monkeypatch, capsys):

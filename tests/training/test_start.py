@@ -77,6 +77,15 @@ def test_a_magnet_repeats_what_it_sees_beside_a_hole(codebooks):
 
 
 @torch.no_grad()
+def test_tables_that_are_wider_than_the_model_still_start_it():
+    codebooks = torch.randn(LEVELS, VOCAB, 64)
+    network = Magnet(MagnetConfig(levels=LEVELS, vocab_size=VOCAB, dim=48, layers=1, heads=2, condition_dim=16))
+    start_conditioned(network, codebooks)
+    assert all(bool(weight.isfinite().all()) for weight in network.state_dict().values())
+    assert all(float(table.weight.std()) > 0.1 for table in network.emb)
+
+
+@torch.no_grad()
 def test_scores_fall_with_the_distance_at_first_steeply_then_hardly(codebooks):
     network = VampNet(VampNetConfig(levels=LEVELS, vocab_size=VOCAB, codebook_dim=WIDTH, dim=48, layers=1, heads=4))
     start_vampnet(network, codebooks)
