@@ -1,4 +1,4 @@
-"""What every test shares: the threads of its worker, no progress bars, a fixtures folder."""
+"""What every test shares: one thread, no progress bars, a fixtures folder."""
 
 import logging
 import os
@@ -11,8 +11,7 @@ from command import Run, runner
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
-WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "2")) // WORKERS))
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 
 
 @pytest.fixture(scope="session")

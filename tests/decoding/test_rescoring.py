@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 import torch
 from causal_oracle import CausalOracle
-from ids import plain
 from oracle import Oracle, random_logits, request, sure_of
 
 from audiogen.decoding import Confidence, Guidance, Linear, NoNoise, Plan, Stage, decode, linear
@@ -125,7 +124,7 @@ def test_the_rescorer_sees_the_filled_grid_and_its_gaps():
 
 
 @pytest.mark.parametrize(
-    "change", [{"weight": 0.2}, {"weight": Linear(1.0)}, {"steps": 1}, {"rescorer": opinion(4)}], ids=plain
+    "change", [{"weight": 0.2}, {"weight": Linear(1.0)}, {"steps": 1}, {"rescorer": opinion(4)}], ids=str
 )
 def test_every_knob_changes_the_result(change):
     base = Rescoring(opinion(), 0.9)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from ids import plain
 from official_music import transformers_musicgen
 from tiny_ensemble import FRAME_RATE, LEVELS, RATE, VOCAB_SIZE, Folders, tiny_ensemble
 
@@ -219,7 +218,7 @@ def test_a_stream_begins_while_the_twin_is_at_work(music: Music) -> None:
         ({"text": 5}, "text: expected str, got 5"),
         ({"text": []}, "one or more captions, got none"),
     ],
-    ids=plain,
+    ids=str,
 )
 def test_wrong_requests(music: Music, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
