@@ -46,6 +46,8 @@ class Ttm1:
     """Name or folder; egs/loops/vamp1 trains it."""
     clips_per_shard: int = 100
     """Clips per shard of the token archives."""
+    music_model: str | None = None
+    """Name or folder of a system whose MAGNeT and twin are taken as they are; None: they are trained."""
     magnet: MagnetTraining = field(default_factory=MagnetTraining)
     twin: TwinTraining = field(default_factory=TwinTraining)
     ablations: dict[str, Ablation] = field(default_factory=lambda: dict(ABLATIONS))
@@ -165,25 +167,35 @@ def tokens(job: Job[Ttm1]) -> None:
 @stage(
     reads=TRAINED_ON,
     writes=("exp/{tag}/magnet",),
-    conf=("magnet",),
+    conf=("magnet", "music_model"),
     code=("audiogen.training.music", "audiogen.models.magnet", "audiogen.conditioning.caption_encoder"),
 )
 def magnet(job: Job[Ttm1]) -> None:
-    """Training of MAGNeT, with its text encoder."""
-    _train_magnet(job, job.conf.magnet, job.output("exp/{tag}/magnet"))
+    """Training of MAGNeT, with its text encoder, unless one is given."""
+    from audiogen.checkpoints.nano_music import unpack_listener
+
+    out = job.output("exp/{tag}/magnet")
+    if job.conf.music_model:
+        unpack_listener(resolve(job.conf.music_model), "nano-magnet", out / "model")
+        return
+    _train_magnet(job, job.conf.magnet, out)
 
 
 @stage(
     reads=(*TRAINED_ON, "exp/{tag}/magnet/model"),
     writes=("exp/{tag}/twin",),
-    conf=("twin",),
+    conf=("twin", "music_model"),
     code=("audiogen.training.music", "audiogen.models.musicgen"),
 )
 def twin(job: Job[Ttm1]) -> None:
-    """Training of the autoregressive twin, with MAGNeT's text encoder."""
+    """Training of the autoregressive twin, with MAGNeT's text encoder, unless one is given."""
+    from audiogen.checkpoints.nano_music import unpack_listener
     from audiogen.training.music import train_twin
 
     out, made_by = job.output("exp/{tag}/twin"), job.input("{codec}")
+    if job.conf.music_model:
+        unpack_listener(resolve(job.conf.music_model), "nano-twin", out / "model")
+        return
     magnet = job.input("exp/{tag}/magnet/model")
     train = functools.partial(
         train_twin, job.conf.twin, _archive(job, "train"), _archive(job, "dev"), made_by, magnet, out

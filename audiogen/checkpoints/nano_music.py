@@ -166,6 +166,24 @@ def load_nano_music(folder: str | Path, device: str = "cpu", dtype: torch.dtype 
     return MagnetSystem(model=magnet.network, decoding=filling, twin=other, **shared).to(device, dtype)
 
 
+def unpack_listener(folder: str | Path, kind: str, out: Path) -> Path:
+    """Take a network and its text encoder out of a packed system, as training writes them.
+
+    Args:
+        folder: of the system.
+        kind: of the network, one of KINDS.
+    Raises:
+        InputError: as `load_nano_music`.
+    """
+    folder = Path(folder)
+    system = load_nano_music(folder)
+    text = _text_settings(read_config(folder)["text"], folder)
+    if kind == "nano-magnet":
+        return save_listener(Listener(system.model, system.text), text, out)
+    assert system.twin is not None, "a packed system has a twin"
+    return save_listener(Listener(system.twin.model, system.text), text, out)
+
+
 def with_magnet(system: MagnetSystem, folder: str | Path) -> MagnetSystem:
     """`system` with another MAGNeT of the same codec in the place of its own, without a twin.
 
