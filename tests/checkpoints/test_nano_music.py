@@ -16,6 +16,7 @@ from audiogen.checkpoints.nano_music import (
     load_nano_music,
     pack_music,
     save_listener,
+    unpack_listener,
     with_magnet,
 )
 from audiogen.conditioning.caption_encoder import CaptionEncoder
@@ -48,6 +49,18 @@ def test_what_is_packed_comes_back(packed, folder):
         assert (tensor - original).abs().max() <= original.abs().max() / 254 * 1.001, name
     assert not system.model.training
     assert torch.int8 in {tensor.dtype for tensor in load_file(packed / "model.safetensors").values()}
+
+
+def test_parts_that_are_taken_out_and_packed_again_are_the_same_to_the_bit(packed, folder, tmp_path):
+    for kind, name in (("nano-magnet", "magnet"), ("nano-twin", "twin")):
+        unpack_listener(packed, kind, tmp_path / name)
+    parts = {"codec": folder / "exp/codec", "magnet": tmp_path / "magnet", "twin": tmp_path / "twin"}
+    _, again = pack_music(
+        tmp_path / "packed", duration=DURATION, decoding=DECODING, twin_decoding=TWIN_DECODING, **parts
+    )
+    before, after = (load_file(one / "model.safetensors") for one in (packed, again))
+    assert before.keys() == after.keys()
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
 
 
 def test_models_compute_in_the_type_that_is_asked_for(packed):
