@@ -6,8 +6,9 @@ generation reads captions; classifier-free guidance, a cosine schedule, up to 16
 confidence. Its code is not public. That the embedding stands in the place of the mask token ("conditional mask") is
 what others report of it. What is not known is as in MaskGIT (Chang et al. 2022, arXiv:2202.04200), whose sizes give
 those 170 M: 24 layers of width 768 with 8 heads, dropout 0.1, noise of 4.5.
-Ours: norms come first and linear layers have no biases; a learnt vector per row and sinusoids along the columns, so
-that a grid may have any length; other ways for the condition to enter; padded columns in a batch (`valid`).
+Ours: norms come first, one more right after the embeddings, and linear layers have no biases; a learnt vector per row
+and sinusoids along the columns, so that a grid may have any length; other ways for the condition to enter; padded
+columns in a batch (`valid`).
 Shapes: B batch, F rows (K levels of the grid), k rows of the stage, T columns, S = F * T cells, V vocab_size, E width
 of an embedding, D width, H heads, N layers.
 
@@ -125,6 +126,7 @@ class SpecMaskGIT(nn.Module):
         self.tokens = nn.Embedding(config.vocab_size + 1, config.dim)
         self.row_positions = nn.Embedding(config.rows, config.dim)
         self.project = nn.Linear(config.condition_dim, config.dim, bias=False)
+        self.in_norm = LayerNorm(config.dim)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.out_norm = LayerNorm(config.dim)
         self.out: nn.Linear | PackedLinear = nn.Linear(config.dim, config.vocab_size, bias=False)
@@ -217,12 +219,15 @@ class SpecMaskGIT(nn.Module):
     def _enter(self, codes: Tensor, columns: Tensor, given: Tensor) -> tuple[Tensor, Tensor | None]:
         """Codes [B, T, F] -> what the first block sees, [B, S, D] float32, and what shapes the norms, [B, N, 4, D]."""
         cells = self.tokens(codes).float() + STD * columns[:, None] + self.row_positions.weight.float()
+        shaping = None
         if self.config.entry == "norms":
-            return cells.flatten(1, 2), given.unflatten(1, (self.config.layers, SHAPED, -1))
+            shaping = given.unflatten(1, (self.config.layers, SHAPED, -1))
+        elif self.config.entry == "masked":
+            cells = cells + (codes == self.mask_token)[..., None] * given[:, None, None].float()
+        seen = cells.flatten(1, 2)
         if self.config.entry == "prefix":
-            return torch.cat((given[:, None].float(), cells.flatten(1, 2)), dim=1), None
-        hidden_cells = (codes == self.mask_token)[..., None]
-        return (cells + hidden_cells * given[:, None, None].float()).flatten(1, 2), None
+            seen = torch.cat((given[:, None].float(), seen), dim=1)
+        return self.in_norm(seen).float(), shaping
 
     def head(self, hidden: Tensor, stage: Stage) -> Tensor:
         """[B, T, F * D] -> logits [B, k, T, V] of the rows that `stage` generates."""

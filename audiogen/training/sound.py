@@ -27,6 +27,7 @@ from audiogen.training.audio_text import AUDIO_FILE, TEXT_FILE, read_embeddings
 from audiogen.training.clips import read_clips
 from audiogen.training.fit import FitConfig, OnProgress, StepData, Task, fit, step_generator
 from audiogen.training.masking import draw_grid_mask, masked_cross_entropy
+from audiogen.training.start import start_specmaskgit
 
 REGION = (0.1, 0.6)
 """Share of the columns that is hidden together."""
@@ -139,7 +140,9 @@ def train_specmaskgit(
         return draw_batch([clips[index] for index in chosen.tolist()], config, generator)
 
     data = StepData(batch_at, validation_batches(held_out, config), config.fit.steps)
-    trained = fit(SpecMaskGITTask(SpecMaskGIT(sizes), config), data, exp_dir, on_progress)
+    network = SpecMaskGIT(sizes)
+    start_specmaskgit(network, made_by.codebooks())
+    trained = fit(SpecMaskGITTask(network, config), data, exp_dir, on_progress)
     return save_model(trained, "specmaskgit", asdict(sizes), exp_dir / "model")
 
 

@@ -4,16 +4,19 @@ To a fresh network a code is one of V names without meaning. To repeat what stan
 is often right, it would have to learn, code by code, which vector goes with which class. Here a code's vector and its
 class start from its row in the codec's codebook, by way of one projection for both, and attention starts by preferring
 near frames. Ours: nothing else about a model changes, and what a user loads is as it was.
-Shapes: K levels, V vocab_size, E codebook_dim, D width, H heads.
+Shapes: K levels, V vocab_size, E codebook_dim, D width, H heads, F rows of a grid.
 """
 
 import math
+from collections.abc import Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from audiogen.models.conditioned import ConditionedTransformer
+from audiogen.models.specmaskgit import STD, SpecMaskGIT
+from audiogen.models.specmaskgit import Block as GridBlock
 from audiogen.models.vampnet import Block, VampNet
 from audiogen.nn.conditioned import SelfAttention, frame_positions
 from audiogen.nn.quantize import WeightNormConv1d
@@ -23,8 +26,12 @@ RANDOM_SHARE = 0.3
 """What is left of the random weights of attention."""
 NEARNESS = 2.5
 """Of queries and keys to the sinusoids of their positions."""
+SAMENESS = 0.6
+"""Of queries and keys to the directions of a row."""
 OFFSETS = (-2, 2, -5, 5)
 """Frames from a position to the one that a head looks at."""
+COLUMN_OFFSETS = (-1, 1, -2, 2)
+"""The same of a grid of spectrogram patches, whose columns are 186 ms long."""
 COPIED = 0.3
 """Share of the values that every layer adds."""
 FRAMES = 500
@@ -70,20 +77,48 @@ def start_conditioned(network: ConditionedTransformer, codebooks: Tensor) -> Non
         copy_near(block.self_attn, free[config.levels :])
 
 
-def copy_near(attention: SelfAttention, positional: Tensor) -> None:
+@torch.no_grad()
+def start_specmaskgit(network: SpecMaskGIT, codebooks: Tensor) -> None:
+    """Give a fresh SpecMaskGIT weights that know the codec's codebooks [F, V, E], which are one table F times.
+
+    Attention prefers near columns of the same row, by the directions of positions and by those of rows.
+    """
+    config, table = network.config, codebooks[:1]
+    positions = frame_positions(FRAMES, config.dim, codebooks.device)
+    directions = torch.linalg.eigh(positions.T @ positions)[1]
+    rows, directions = directions[:, : config.rows], directions[:, config.rows :]
+    classes = class_rows(table, projection_of(table, directions))[0]
+    loudness = STD * math.sqrt(table.shape[2]) * loudness_of(table, config.dim)
+    free = directions.T[table.shape[2] :]
+    direction = free[:1] if len(free) else torch.zeros(1, config.dim)
+    hidden = STD * math.sqrt(config.dim) * direction  # as loud as a code, so that attention does not prefer holes
+    network.tokens.weight.copy_(torch.cat((loudness * classes, hidden)))
+    network.row_positions.weight.copy_(STD * math.sqrt(config.dim / 2) * rows.T)
+    cast(nn.Linear, network.out).weight.copy_(classes)
+    for block in network.blocks:
+        copy_near(cast(GridBlock, block).self_attn, free[1:], COLUMN_OFFSETS, rows)
+
+
+def copy_near(
+    attention: SelfAttention, positional: Tensor, offsets: Sequence[int] = OFFSETS, same: Tensor | None = None
+) -> None:
     """Attention that starts by repeating what near frames have, after Trockman and Kolter 2023, arXiv:2305.09828.
 
     Queries and keys look at the positions' sinusoids, each head at some of all wavelengths, which are alike where
     frames are near. A hidden frame learns nothing from itself, so that queries are those of the frames beside it, in
-    every other head of those before it; both see the `positional` directions [n, D] only. Some of what was drawn at
-    random stays.
+    every other head of those before it; both see the `positional` directions [n, D] only. Where there are directions
+    [D, F] of which two positions have the `same`, they are the more alike. Some of what was drawn at random stays.
     """
     dim, heads = attention.dim, attention.heads
     waves = torch.arange(dim).view(2, -1, heads).permute(2, 0, 1).flatten()  # each head's cosines, then its sines
     queries, keys, values = attention.in_proj_weight.chunk(3)
-    beside = torch.tensor([OFFSETS[head % len(OFFSETS)] for head in range(heads)]).repeat_interleave(dim // heads)
+    beside = torch.tensor([offsets[head % len(offsets)] for head in range(heads)]).repeat_interleave(dim // heads)
     for weight, frames in ((queries, beside), (keys, torch.zeros_like(beside))):
         weight.mul_(RANDOM_SHARE).add_(NEARNESS * turned(waves, frames) @ positional.T @ positional)
+    if same is not None:
+        marks = nn.init.orthogonal_(torch.empty(dim // heads, same.shape[1])).repeat(heads, 1)
+        for weight in (queries, keys):
+            weight.add_(SAMENESS * marks @ same.T)
     pass_on(values, attention.out_proj.weight)
 
 
@@ -112,11 +147,11 @@ def spread_of(codebooks: Tensor) -> Tensor:
 def projection_of(codebooks: Tensor, directions: Tensor) -> Tensor:
     """Where a model has what a codebook row says, [K, D, E]: orthogonal as far as there are enough `directions`.
 
-    These are the columns of [D, D], the freest first; a random rotation gives all levels an equal share.
+    These are columns [D, n], the freest first; a random rotation gives all levels an equal share.
     """
     levels, _, width = codebooks.shape
     count = levels * width
-    rotation = nn.init.orthogonal_(torch.empty(min(count, len(directions)), count))
+    rotation = nn.init.orthogonal_(torch.empty(min(count, directions.shape[1]), count))
     return (directions[:, : len(rotation)] @ rotation).view(-1, levels, width).transpose(0, 1).to(codebooks)
 
 

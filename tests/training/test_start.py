@@ -5,9 +5,10 @@ import torch
 
 from audiogen.decoding.plan import Stage
 from audiogen.models.magnet import Magnet, MagnetConfig
+from audiogen.models.specmaskgit import SpecMaskGIT, SpecMaskGITConfig
 from audiogen.models.vampnet import VampNet, VampNetConfig
 from audiogen.nn.relative import distances
-from audiogen.training.start import start_conditioned, start_vampnet
+from audiogen.training.start import start_conditioned, start_specmaskgit, start_vampnet
 
 LEVELS, VOCAB, WIDTH, FRAMES, ITEMS = 3, 40, 8, 60, 4
 
@@ -76,6 +77,19 @@ def test_a_magnet_repeats_what_it_sees_beside_a_hole(codebooks):
     assert share_repeated(network, condition, stages) > 0.3
 
 
+@pytest.mark.parametrize("entry", ["masked", "norms", "prefix"])
+@torch.no_grad()
+def test_a_specmaskgit_repeats_what_it_sees_beside_a_hole(entry):
+    config = SpecMaskGITConfig(rows=LEVELS, vocab_size=VOCAB, dim=128, layers=3, heads=2, condition_dim=16, entry=entry)
+    network = SpecMaskGIT(config).eval()
+    condition = network.condition(torch.zeros(ITEMS, 16))
+    stages = [Stage(levels=tuple(range(LEVELS)))]
+    before = share_repeated(network, condition, stages)
+    start_specmaskgit(network, torch.randn(1, VOCAB, WIDTH).expand(LEVELS, -1, -1))
+    assert before < 0.1
+    assert share_repeated(network, condition, stages) > 0.3
+
+
 @torch.no_grad()
 def test_tables_that_are_wider_than_the_model_still_start_it():
     codebooks = torch.randn(LEVELS, VOCAB, 64)
@@ -83,6 +97,9 @@ def test_tables_that_are_wider_than_the_model_still_start_it():
     start_conditioned(network, codebooks)
     assert all(bool(weight.isfinite().all()) for weight in network.state_dict().values())
     assert all(float(table.weight.std()) > 0.1 for table in network.emb)
+    grid = SpecMaskGIT(SpecMaskGITConfig(rows=LEVELS, vocab_size=VOCAB, dim=48, layers=1, heads=2, condition_dim=16))
+    start_specmaskgit(grid, codebooks[:1].expand(LEVELS, -1, -1))
+    assert all(bool(weight.isfinite().all()) for weight in grid.state_dict().values())
 
 
 @torch.no_grad()
