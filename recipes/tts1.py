@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from audiogen.checkpoints import resolve
 from audiogen.checkpoints.nano import CODEC_NAME, TTS_NAME, SpeechDecoding
 from audiogen.errors import InputError
 from audiogen.training.codec import CodecTraining
@@ -39,6 +40,8 @@ class TTS1:
     codec_corpora: dict[str, Path] = field(default_factory=dict)
     """Further data dirs that train the codec, by name."""
     language: str = "en"
+    tts_model: str | None = None
+    """Name or folder of a voice whose models are taken as they are; None: they are trained."""
     codec: CodecTraining = field(default_factory=CodecTraining)
     tokenizer: TokenizerTraining = field(default_factory=TokenizerTraining)
     durations: DurationTraining = field(default_factory=DurationTraining)
@@ -131,13 +134,15 @@ def align(job: Job[TTS1]) -> None:
 @stage(
     reads=("dump/{codec_set}/cuts.jsonl.gz", "dump/{codec_set}/pitch.safetensors"),
     writes=("exp/{tag}/codec",),
-    conf=("codec",),
+    conf=("codec", "tts_model"),
     code=("audiogen.training.codec", "audiogen.codecs.nano"),
 )
 def codec(job: Job[TTS1]) -> None:
     """Training of the codec."""
     from audiogen.training.codec import train
 
+    if _taken(job, "codec"):
+        return
     cuts = {name: job.input("dump/{codec_set}/cuts.jsonl.gz", codec_set=name) for name in job.names["codec_set"]}
     dev = cuts.pop("dev")
     job.call(_run, functools.partial(train, job.conf.codec, [*cuts.values()], dev, job.output("exp/{tag}/codec")))
@@ -146,13 +151,15 @@ def codec(job: Job[TTS1]) -> None:
 @stage(
     reads=("dump/train/aligned.jsonl.gz", "dump/dev/aligned.jsonl.gz"),
     writes=("exp/{tag}/tokenizer",),
-    conf=("tokenizer",),
+    conf=("tokenizer", "tts_model"),
     code=("audiogen.training.tokenizer", "audiogen.codecs.semantic"),
 )
 def tokenizer(job: Job[TTS1]) -> None:
     """Training of the semantic tokenizer."""
     from audiogen.training.tokenizer import train
 
+    if _taken(job, "tokenizer"):
+        return
     cuts, dev = (job.input(f"dump/{name}/aligned.jsonl.gz") for name in ("train", "dev"))
     job.call(_run, functools.partial(train, job.conf.tokenizer, cuts, dev, job.output("exp/{tag}/tokenizer")))
 
@@ -179,13 +186,15 @@ def tokens(job: Job[TTS1]) -> None:
 @stage(
     reads=("exp/{tag}/tokens/train", "exp/{tag}/tokens/dev"),
     writes=("exp/{tag}/durations", "exp/{tag}/t2s"),
-    conf=("durations", "t2s", "tokenizer"),
+    conf=("durations", "t2s", "tokenizer", "tts_model"),
     code=("audiogen.training.tts", "audiogen.models.maskgct", "audiogen.models.duration"),
 )
 def t2s(job: Job[TTS1]) -> None:
     """Training of text to semantic codes, and of the durations."""
     from audiogen.training.tts import train_durations, train_semantic
 
+    if _taken(job, "durations", "t2s"):
+        return
     conf = job.conf.t2s
     model = replace(conf.model, vocab_size=job.conf.tokenizer.model.vocab_size)
     _train(job, train_durations, job.conf.durations, "exp/{tag}/durations")
@@ -195,13 +204,15 @@ def t2s(job: Job[TTS1]) -> None:
 @stage(
     reads=("exp/{tag}/tokens/train", "exp/{tag}/tokens/dev"),
     writes=("exp/{tag}/s2a",),
-    conf=("s2a", "tokenizer", "codec"),
+    conf=("s2a", "tokenizer", "codec", "tts_model"),
     code=("audiogen.training.tts", "audiogen.models.maskgct"),
 )
 def s2a(job: Job[TTS1]) -> None:
     """Training of semantic to acoustic codes."""
     from audiogen.training.tts import train_acoustic
 
+    if _taken(job, "s2a"):
+        return
     codec, tokenizer = job.conf.codec.model, job.conf.tokenizer.model
     conf = job.conf.s2a
     model = replace(conf.model, vocab_size=codec.vocab_size, semantic_vocab_size=tokenizer.vocab_size)
@@ -291,6 +302,17 @@ def results(job: Job[TTS1]) -> None:
     from recipes.publish import write_results
 
     write_results(job)
+
+
+def _taken(job: Job[TTS1], *parts: str) -> bool:
+    """Put these parts of the voice that is given where training would write them; False: none is given."""
+    from audiogen.checkpoints.nano import unpack
+
+    if job.conf.tts_model is None:
+        return False
+    for part in parts:
+        unpack(resolve(job.conf.tts_model), part, job.output(f"exp/{{tag}}/{part}") / "model")
+    return True
 
 
 def _train(job: Job[TTS1], train: Callable[..., Path], conf: Any, out: str) -> None:

@@ -249,6 +249,20 @@ def pack_codec(source: str | Path, folder: Path) -> Path:
     return save_model(network, config["model_type"], without_header(config), folder, packed=True)
 
 
+def unpack(voice: str | Path, part: str, out: Path) -> Path:
+    """Take one part out of a packed voice, as training writes it into `out`: `codec`, or one of PARTS.
+
+    Raises:
+        InputError: as `load_tts`.
+    """
+    system = load_tts(voice)
+    if part == "codec":
+        kind = next(kind for kind, (make, _) in NANO_CODECS.items() if make is type(system.codec))
+        return save_model(system.codec, kind, asdict(system.codec.config), out)  # type: ignore[call-overload]
+    network = getattr(system, part)
+    return save_model(network, PARTS[part][0], asdict(network.config), out)
+
+
 def _part(folder: Path, model_type: str) -> nn.Module:
     found = read_config(folder).get("model_type")
     if found != model_type:

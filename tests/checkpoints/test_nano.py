@@ -18,6 +18,7 @@ from audiogen.checkpoints.nano import (
     SemanticDecoding,
     SpeechDecoding,
     pack,
+    unpack,
 )
 from audiogen.codecs import load_codec
 from audiogen.codecs.nano import NanoCodec
@@ -51,6 +52,18 @@ def edit(folder: Path, change: dict[str, Any]) -> None:
         if value is None:
             del target[last]
     path.write_text(json.dumps(config))
+
+
+def test_parts_that_are_taken_out_and_packed_again_are_the_same_to_the_bit(
+    packed: Path, trained: dict[str, Path], tmp_path: Path
+) -> None:
+    parts = {name: unpack(packed, name, tmp_path / name) for name in trained}
+    again = pack(tmp_path / "again", decoding=DECODING, **parts)
+    for one, other in zip(again, (packed.parent / "nano-codec-speech", packed), strict=True):
+        assert (one / "config.json").read_text() == (other / "config.json").read_text()
+        before, after = (load_file(folder / "model.safetensors") for folder in (one, other))
+        assert before.keys() == after.keys()
+        assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
 
 
 def test_what_is_packed_comes_back(packed: Path, trained: dict[str, Path]) -> None:
