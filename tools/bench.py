@@ -22,6 +22,8 @@ from benchmarks.speech import tts
 from benchmarks.vamps import loops, vamp
 
 BENCHMARKS = {"tts": tts, "vamp": vamp, "loops": loops, "music": music, "sound": sound}
+RUNS = {"tts": 5, "vamp": 3, "loops": 5, "music": 1, "sound": 3}
+"""Without --runs: minutes, not more, where a run takes one or two."""
 
 
 def main() -> None:
@@ -31,7 +33,7 @@ def main() -> None:
     parser.add_argument("--model", help="name or folder; default: the bundled one")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"], help="of vamp, music and sound")
-    parser.add_argument("--runs", type=int, default=5, help="repetitions; the median is printed")
+    parser.add_argument("--runs", type=int, help="repetitions, of which the median is printed; see above")
     parser.add_argument("--steps", type=int, nargs="+", help="of music, per level (20 10 10 10), and of sound (16)")
     parser.add_argument(
         "--guidance-every", type=int, default=1, help="of music and sound; more than 1 is an approximation"
@@ -39,6 +41,7 @@ def main() -> None:
     parser.add_argument("--twin", action=argparse.BooleanOptionalAction, default=True, help="of music")
     parser.add_argument("--bundled", action="store_true", help="of sound: the bundled system, with codec and embedder")
     options = parser.parse_args()
+    options.runs = options.runs or RUNS[options.what]
     result = {
         "what": options.what,
         "device": options.device,
