@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
 from multiprocessing.connection import wait
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -29,8 +30,9 @@ class Executor(ABC):
 class Local(Executor):
     """Processes on this machine; with `nj` 1 the work runs in this process."""
 
-    def __init__(self, nj: int = 1) -> None:
-        self.nj = nj
+    def __init__(self, nj: int = 1, folder: Path | None = None) -> None:
+        """`folder` keeps what numba compiles, for each worker apart; None: where it finds a place."""
+        self.nj, self.folder = nj, folder
 
     def map(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
         if self.nj == 1 or len(items) < 2:
@@ -39,7 +41,11 @@ class Local(Executor):
         # spawn: a forked child would inherit torch's threads in an unknown state
         context, workers = multiprocessing.get_context("spawn"), min(self.nj, len(items))
         threads = max(1, _threads() // workers)
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(threads,)) as pool:
+        numbers = context.SimpleQueue()
+        for number in range(workers):
+            numbers.put(number)
+        given = (threads, numbers, self.folder and self.folder.resolve())
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=given) as pool:
             try:
                 yield from pool.map(function, items)
             finally:
@@ -102,7 +108,7 @@ def make_executor(command: str, nj: int, folder: Path, options: dict[str, Any]) 
     if nj < 1:
         raise InputError(f"--nj: expected at least 1 job, got {nj}.")
     if command == "local":
-        return Local(nj)
+        return Local(nj, folder)
     if command == "slurm":
         return Slurm(nj, folder, **options)
     if command == "ray":
@@ -127,9 +133,15 @@ def _threads() -> int:
     return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
 
 
-def _start(threads: int) -> None:
-    """Prepare a worker: its share of the threads, since workers with more than there are cores wait for each other."""
+def _start(threads: int, numbers: SimpleQueue[int], folder: Path | None) -> None:
+    """Prepare a worker: its share of the threads, since workers with more than there are cores wait for each other.
+
+    And a place of its own, by its number, for what numba compiles: two that fill one cache at a time can end up with
+    machine code of another function, and crash.
+    """
     os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch is imported, by the first item
+    if folder:
+        os.environ["NUMBA_CACHE_DIR"] = str(folder / f"numba-{numbers.get()}")
     _die_with_parent()
 
 

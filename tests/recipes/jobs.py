@@ -27,6 +27,12 @@ def threads(item: int) -> int:
     return torch.get_num_threads()
 
 
+def worker(item: int) -> tuple[int, str]:
+    """Who computes an item, and where numba keeps what it compiles there."""
+    time.sleep(0.2)
+    return os.getpid(), os.environ["NUMBA_CACHE_DIR"]
+
+
 def sleep_beside(path: str) -> None:
     """Write the process id to `path`, then take long."""
     part = Path(f"{path}.part")

@@ -42,6 +42,13 @@ def test_workers_share_the_threads(jobs, monkeypatch):
     assert list(Local(8).map(jobs.threads, [0, 1, 2, 3, 4, 5, 6, 7])) == [1] * 8
 
 
+def test_no_two_workers_compile_into_one_folder(jobs, tmp_path):
+    found = set(make_executor("local", 3, tmp_path, {}).map(jobs.worker, range(12)))
+    assert len(found) == len({folder for _, folder in found}) > 1
+    again = set(make_executor("local", 3, tmp_path, {}).map(jobs.worker, range(12)))
+    assert {folder for _, folder in found | again} <= {str(tmp_path / f"numba-{number}") for number in range(3)}
+
+
 @pytest.mark.parametrize("nj", [1, 2])
 def test_an_error_stops_the_map_with_its_message(jobs, nj):
     with pytest.raises(ZeroDivisionError):
