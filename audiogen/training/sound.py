@@ -40,7 +40,7 @@ class SoundTraining:
 
     fit: FitConfig = field(
         default_factory=lambda: FitConfig(
-            steps=3000, betas=(0.9, 0.96), weight_decay=0.045, warmup=200, validate_every=500
+            steps=3000, learning_rate=2e-3, betas=(0.9, 0.96), weight_decay=0.045, warmup=200, validate_every=500
         )
     )
     model: SpecMaskGITConfig = field(default_factory=lambda: SpecMaskGITConfig(dim=256, layers=6, heads=4))
