@@ -53,7 +53,7 @@ VARIANTS = {
     "guidance off": Variant(guidance=1.0),
     "guidance 5": Variant(guidance=5.0),
     "confidence temperature 1": Variant(confidence_temperature=1.0),
-    "confidence temperature 10": Variant(confidence_temperature=10.0),
+    "confidence temperature 4.5": Variant(confidence_temperature=4.5),
     **{f"short training, {name}": Variant(ablation=name) for name in ABLATIONS},
 }
 """By name; what a row does not name is as in the system's own settings."""
