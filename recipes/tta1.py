@@ -254,6 +254,8 @@ def generate(job: Job[Tta1]) -> None:
         "recipes.repairs",
         "audiogen.pipelines.sound",
         "audiogen.pipelines.sound_canvas",
+        "audiogen.pipelines.sound_evidence",
+        "audiogen.pipelines.sound_settings",
         "audiogen.decoding.decoder",
     ),
 )

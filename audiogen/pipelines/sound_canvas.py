@@ -28,6 +28,7 @@ from audiogen.pipelines.canvas import Canvas
 from audiogen.pipelines.chunks import frames_in
 from audiogen.pipelines.fill import unrelated
 from audiogen.pipelines.level import limit
+from audiogen.pipelines.sound_evidence import evidence_of
 from audiogen.pipelines.sound_regions import Region, regions_of
 from audiogen.pipelines.sound_settings import SoundSettings
 from audiogen.pipelines.sounding import Sounding, sound_of
@@ -53,6 +54,11 @@ class SoundCanvas(Canvas[SoundSettings]):
     @abstractmethod
     def heard(self) -> Audio | None:
         """What a result without a caption is to sound like; None: there is nothing."""
+
+    @property
+    def evidence(self) -> Tensor | None:
+        """What else speaks for a code in a cell, [F, T, V] (`sound_evidence`); None: nothing."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -147,6 +153,11 @@ class Repaired(SoundCanvas):
         """As in `Canvas`."""
         return self.source.codes, self.mask
 
+    @property
+    def evidence(self) -> Tensor:
+        """As in `SoundCanvas`: by the part of a cell that is kept."""
+        return evidence_of(self.codec, self._mel[0], self._new)
+
     def notes(self, mask: Tensor) -> list[str]:
         """As in `Canvas`."""
         kept_nothing = ["The regions cover everything: nothing of the input is known where it is made anew."]
@@ -175,22 +186,27 @@ class Repaired(SoundCanvas):
     def _vocoded(self, codes: Tensor) -> Tensor:
         """Codes [F, T] -> samples [1, S] around what is new, at the level of coding; zeros elsewhere."""
         device, total, hop = self.codec.log_mel.window.device, codes.shape[-1], self.codec.hop_length
-        mel = self.codec.mel(self._prepared.resample(self.codec.sample_rate).samples[None].to(device))
         near = F.max_pool1d(self.mask.any(dim=0)[None].float(), 2 * AROUND + 1, stride=1, padding=AROUND)[0] > 0
         samples = torch.zeros(1, total * hop)
         for start, end in runs(near):
             starts = [start + first for first in segment_starts(end - start, BLOCK, OVERLAP)]
-            blocks = [self._block(codes.to(device), mel, first, min(first + BLOCK, end)) for first in starts]
+            blocks = [self._block(codes.to(device), first, min(first + BLOCK, end)) for first in starts]
             samples[:, start * hop : end * hop] = overlap_add(blocks, OVERLAP * hop)[0].float().cpu()
         return samples
 
-    def _block(self, codes: Tensor, mel: Tensor, start: int, end: int) -> Tensor:
-        """The sound [1, 1, s] of some columns of codes [F, T], where these are new, and of mel [1, M, L] elsewhere."""
+    def _block(self, codes: Tensor, start: int, end: int) -> Tensor:
+        """The sound [1, 1, s] of some columns of codes [F, T], where these are new, and of the input elsewhere."""
         patch, first = self.codec.config.patch, max(0, start - CONTEXT)
         made = self.codec.spectrogram(codes[None, :, first : end + CONTEXT])
         inside = slice((start - first) * patch, (end - first) * patch)
         place = slice(start * patch, end * patch)
-        return self.codec.vocode(torch.where(self._new[:, place], made[..., inside], mel[..., place]))
+        return self.codec.vocode(torch.where(self._new[:, place], made[..., inside], self._mel[..., place]))
+
+    @cached_property
+    def _mel(self) -> Tensor:
+        """[1, M, L] of the input."""
+        samples = self._prepared.resample(self.codec.sample_rate).samples
+        return self.codec.mel(samples[None].to(self.codec.log_mel.window.device))
 
     @cached_property
     def _new(self) -> Tensor:

@@ -1,0 +1,55 @@
+"""Which codes go with what is known of a cell: the bands below a cutoff, the frames beside a gap.
+
+Ours. In the paper (Comunità et al. 2024, arXiv:2406.17672) a cell is either known or not; here one that is partly new
+is more likely to get a code whose patch is like the part that is not.
+Shapes: F rows and T columns of the grid, P the side of a patch, V vocab_size, M mel bands, L mel frames.
+"""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from audiogen.codecs.spectrogram import SpectrogramCodec
+
+WEIGHT = 1000.0
+"""Log-likelihood per unit of mean squared difference of a whole patch; the unit of a spectrogram is 50 dB."""
+BORDER = 1
+"""Mel bands and frames beside what is new that are not trusted: their filters and windows hear it."""
+
+
+@torch.no_grad()
+def evidence_of(codec: SpectrogramCodec, mel: Tensor, new: Tensor) -> Tensor:
+    """Log-likelihood of every code in every cell, up to a constant, by what is not new of it.
+
+    Args:
+        mel: [M, L], the spectrogram as the codec has it, of whole columns.
+        new: [M, L] bool, where it is not known.
+    Returns:
+        [F, T, V] float32; 0 in cells of which nothing is known.
+    """
+    size = codec.config.patch
+    around = F.max_pool2d(new[None].float(), 2 * BORDER + 1, stride=1, padding=BORDER)[0]
+    known, there = (_cells(one, size) for one in (1 - around, mel))  # [F, T, P * P]
+    patches = patches_of(codec)
+    # of sum(known * (patch - there)^2), the part that depends on the code
+    difference = known @ patches.square().transpose(1, 2) - 2 * (known * there) @ patches.transpose(1, 2)
+    return -WEIGHT / size**2 * difference
+
+
+def _cells(picture: Tensor, size: int) -> Tensor:
+    """[M, L] -> [F, T, P * P]."""
+    return picture.unfold(0, size, size).unfold(1, size, size).flatten(2)
+
+
+@lru_cache(maxsize=2)
+@torch.no_grad()
+def patches_of(codec: SpectrogramCodec) -> Tensor:
+    """What a code looks like in each row among its like, [F, V, P * P]."""
+    size, rows, codes = codec.config.patch, codec.config.rows, torch.arange(codec.vocab_size)
+    patches = []
+    for some in codes.to(codec.log_mel.window.device).split(64):
+        mel = codec.spectrogram(some[:, None, None].expand(-1, rows, 3))
+        patches.append(mel[..., size : 2 * size].unflatten(1, (rows, size)).transpose(0, 1).flatten(2))
+    return torch.cat(patches, dim=1)
