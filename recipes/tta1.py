@@ -255,7 +255,6 @@ def generate(job: Job[Tta1]) -> None:
         "audiogen.pipelines.sound",
         "audiogen.pipelines.sound_canvas",
         "audiogen.pipelines.sound_evidence",
-        "audiogen.pipelines.sound_settings",
         "audiogen.decoding.decoder",
     ),
 )

@@ -23,8 +23,6 @@ LIMITS: Limits = {
 PLAN = ("steps", "temperature", "confidence_temperature", "guidance", "top_k", "top_p")
 """Settings that are arguments of `audiogen.models.specmaskgit.specmaskgit_plan`."""
 Task = Literal["make", "inpaint", "extend", "vary"]
-MENDING: dict[str, Any] = {"temperature": 0.8, "confidence_temperature": 1.0}
-"""Settings of inpainting and extension where nothing else is said: what stands beside them leaves less to chance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +71,5 @@ class SoundSettings:
 
     @property
     def plan(self) -> dict[str, Any]:
-        """The settings of decoding that were given, or that the task brings."""
-        given = {name: value for name in PLAN if (value := getattr(self, name)) is not None}
-        return {**MENDING, **given} if self.task in ("inpaint", "extend") else given
+        """The settings of decoding that were given."""
+        return {name: value for name in PLAN if (value := getattr(self, name)) is not None}

@@ -1,6 +1,5 @@
 """What is known of a cell in part, and what it does to the choice of its code."""
 
-
 import pytest
 import torch
 from tiny_sound import COLUMNS, ROWS, VOCAB_SIZE, tiny_sound
