@@ -41,7 +41,9 @@ def main() -> None:
     parser.add_argument("--twin", action=argparse.BooleanOptionalAction, default=True, help="of music")
     parser.add_argument("--bundled", action="store_true", help="of sound: the bundled system, with codec and embedder")
     options = parser.parse_args()
-    options.runs = options.runs or RUNS[options.what]
+    options.runs = RUNS[options.what] if options.runs is None else options.runs
+    if options.runs < 1:
+        parser.error(f"--runs: expected 1 or more, got {options.runs}. Leave it out, or give more.")
     result = {
         "what": options.what,
         "device": options.device,

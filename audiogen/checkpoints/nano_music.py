@@ -178,10 +178,9 @@ def unpack_listener(folder: str | Path, kind: str, out: Path) -> Path:
     folder = Path(folder)
     system = load_nano_music(folder)
     text = _text_settings(read_config(folder)["text"], folder)
-    if kind == "nano-magnet":
-        return save_listener(Listener(system.model, system.text), text, out)
     assert system.twin is not None, "a packed system has a twin"
-    return save_listener(Listener(system.twin.model, system.text), text, out)
+    networks: dict[str, Any] = {"nano-magnet": system.model, "nano-twin": system.twin.model}
+    return save_listener(Listener(networks[kind], system.text), text, out)
 
 
 def with_magnet(system: MagnetSystem, folder: str | Path) -> MagnetSystem:

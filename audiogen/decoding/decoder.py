@@ -61,6 +61,7 @@ def decode(
     seed: int | Sequence[int] | Noise = 0,
     on_step: Callable[[Step], None] | None = None,
     rescoring: Rescoring | None = None,
+    evidence: Tensor | None = None,
 ) -> Tensor:
     """Generate the cells of `mask`, stage by stage; all others come back as they are.
 
@@ -75,12 +76,14 @@ def decode(
             are the same alone and in any batch.
         on_step: called after every pass (progress bars, `Trace.record`).
         rescoring: a second opinion on which tokens to keep; it does not change how they are drawn.
+        evidence: [B, K, T, V], what else speaks for a token: log-likelihoods up to a constant of each cell, which are
+            added to the logits, after guidance; 0 where nothing else is known.
     Returns:
         [B, K, T] int64.
     Raises:
         InputError: shapes, types, codes, plan or number of seeds do not fit together.
     """
-    _check(model, codes, mask, plan)
+    _check(model, codes, mask, plan, evidence)
     if "valid" in condition:
         _check_valid(condition["valid"], codes)
         mask = mask & condition["valid"][:, None]
@@ -89,7 +92,7 @@ def decode(
     planned, number = sum(stage.steps for stage in plan), 0
     for stage in plan:
         if mask[:, stage.levels].any():
-            for step in _passes(model, codes, mask, condition, stage, noise, rescoring, number, planned):
+            for step in _passes(model, codes, mask, condition, stage, noise, rescoring, evidence, number, planned):
                 codes = step.codes
                 if on_step is not None:
                     on_step(step)
@@ -105,6 +108,7 @@ def _passes(
     stage: Stage,
     noise: Noise,
     rescoring: Rescoring | None,
+    evidence: Tensor | None,
     number: int,
     planned: int,
 ) -> Iterator[Step]:
@@ -124,6 +128,8 @@ def _passes(
         places = ranks.cells_of(unfinished, stage.unit, codes.shape[-1]) & valid
         cells = ranks.cells_of(masked, stage.unit, codes.shape[-1]) & valid
         logits = asker.logits(codes, index, cells)
+        if evidence is not None:
+            logits = logits + evidence[:, stage.levels][cells]
         tokens, confidence = _propose(logits, cells, places, stage, index, noise, model.mask_token)
         filled = codes.clone()
         filled[:, stage.levels] = torch.where(before, tokens, codes[:, stage.levels])
@@ -266,7 +272,7 @@ def _check_valid(valid: Tensor, codes: Tensor) -> None:
         )
 
 
-def _check(model: MaskedModel, codes: Tensor, mask: Tensor, plan: Plan) -> None:
+def _check(model: MaskedModel, codes: Tensor, mask: Tensor, plan: Plan, evidence: Tensor | None) -> None:
     if codes.ndim != 3 or codes.dtype != torch.int64:
         raise InputError(f"decode: expected codes [B, K, T] int64, got {list(codes.shape)} {codes.dtype}.")
     if mask.shape != codes.shape or mask.dtype != torch.bool:
@@ -279,6 +285,11 @@ def _check(model: MaskedModel, codes: Tensor, mask: Tensor, plan: Plan) -> None:
         raise InputError(
             f"decode: expected codes in 0..{model.mask_token} (the mask token), got {int(known.min())}.."
             f"{int(known.max())}. Encode with the tokenizer this model was trained with."
+        )
+    if evidence is not None and evidence.shape != (*codes.shape, model.mask_token):
+        raise InputError(
+            f"decode: expected evidence {[*codes.shape, model.mask_token]} for the tokens of every cell, got "
+            f"{list(evidence.shape)}. Give zeros where nothing is known."
         )
     planned = {level for stage in plan for level in stage.levels}
     if planned and max(planned) >= codes.shape[1]:

@@ -242,8 +242,7 @@ class Sound:
         longest = (self.system.model.config.columns + SLACK) / self.codec.frame_rate
         canvas = canvas_of(audio, requests[0], self.codec, self.codec_sha256, longest)
         embeddings = {text: self._embedding(text, canvas) for text in {one.text for one in requests}}
-        evidence = canvas.evidence
-        jobs = [Job(*canvas.grid(one), embeddings[one.text], one.seed, evidence) for one in requests]
+        jobs = [Job(*canvas.grid(one), embeddings[one.text], one.seed, canvas.evidence) for one in requests]
         return [self._take(canvas, *one) for one in zip(requests, jobs, filler(jobs), strict=True)]
 
     def _embedding(self, text: str | None, canvas: SoundCanvas) -> Tensor:

@@ -28,7 +28,7 @@ from audiogen.pipelines.canvas import Canvas
 from audiogen.pipelines.chunks import frames_in
 from audiogen.pipelines.fill import unrelated
 from audiogen.pipelines.level import limit
-from audiogen.pipelines.sound_evidence import evidence_of
+from audiogen.pipelines.sound_evidence import Evidence
 from audiogen.pipelines.sound_regions import Region, regions_of
 from audiogen.pipelines.sound_settings import SoundSettings
 from audiogen.pipelines.sounding import Sounding, sound_of
@@ -56,8 +56,8 @@ class SoundCanvas(Canvas[SoundSettings]):
         """What a result without a caption is to sound like; None: there is nothing."""
 
     @property
-    def evidence(self) -> Tensor | None:
-        """What else speaks for a code in a cell, [F, T, V] (`sound_evidence`); None: nothing."""
+    def evidence(self) -> Evidence | None:
+        """What is known of cells in part; None: nothing is."""
         return None
 
 
@@ -154,9 +154,9 @@ class Repaired(SoundCanvas):
         return self.source.codes, self.mask
 
     @property
-    def evidence(self) -> Tensor:
-        """As in `SoundCanvas`: by the part of a cell that is kept."""
-        return evidence_of(self.codec, self._mel[0], self._new)
+    def evidence(self) -> Evidence:
+        """As in `SoundCanvas`: the part of a cell that is kept."""
+        return Evidence(self.codec, self._mel[0], self._new)
 
     def notes(self, mask: Tensor) -> list[str]:
         """As in `Canvas`."""

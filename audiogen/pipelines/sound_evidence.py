@@ -5,6 +5,7 @@ is more likely to get a code whose patch is like the part that is not.
 Shapes: F rows and T columns of the grid, P the side of a patch, V vocab_size, M mel bands, L mel frames.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -19,28 +20,34 @@ BORDER = 1
 """Mel bands and frames beside what is new that are not trusted: their filters and windows hear it."""
 
 
-@torch.no_grad()
-def evidence_of(codec: SpectrogramCodec, mel: Tensor, new: Tensor) -> Tensor:
-    """Log-likelihood of every code in every cell, up to a constant, by what is not new of it.
+@dataclass(frozen=True)
+class Evidence:
+    """A spectrogram of which a part is known."""
 
-    Args:
-        mel: [M, L], the spectrogram as the codec has it, of whole columns.
-        new: [M, L] bool, where it is not known.
-    Returns:
-        [F, T, V] float32; 0 in cells of which nothing is known.
-    """
-    size = codec.config.patch
-    around = F.max_pool2d(new[None].float(), 2 * BORDER + 1, stride=1, padding=BORDER)[0]
-    known, there = (_cells(one, size) for one in (1 - around, mel))  # [F, T, P * P]
-    patches = patches_of(codec)
-    # of sum(known * (patch - there)^2), the part that depends on the code
-    difference = known @ patches.square().transpose(1, 2) - 2 * (known * there) @ patches.transpose(1, 2)
-    return -WEIGHT / size**2 * difference
+    codec: SpectrogramCodec
+    mel: Tensor
+    """[M, L], as the codec has it, of whole columns."""
+    new: Tensor
+    """[M, L] bool, where it is not known."""
+
+    @torch.no_grad()
+    def __call__(self, columns: Tensor) -> Tensor:
+        """Log-likelihood of every code in the cells of some columns [t] int64, up to a constant: [F, t, V] float32.
+
+        By what is not new of a cell; 0 in cells of which nothing is known. A sound of hours is asked window by window.
+        """
+        size = self.codec.config.patch
+        around = F.max_pool2d(self.new[None].float(), 2 * BORDER + 1, stride=1, padding=BORDER)[0]
+        known, there = (_cells(one, size)[:, columns.to(one.device)].flatten(2) for one in (1 - around, self.mel))
+        patches = patches_of(self.codec)
+        # of sum(known * (patch - there)^2), the part that depends on the code
+        difference = known @ patches.square().transpose(1, 2) - 2 * (known * there) @ patches.transpose(1, 2)
+        return -WEIGHT / size**2 * difference
 
 
 def _cells(picture: Tensor, size: int) -> Tensor:
-    """[M, L] -> [F, T, P * P]."""
-    return picture.unfold(0, size, size).unfold(1, size, size).flatten(2)
+    """[M, L] -> [F, T, P, P], a view."""
+    return picture.unfold(0, size, size).unfold(1, size, size)
 
 
 @lru_cache(maxsize=2)

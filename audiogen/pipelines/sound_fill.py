@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from audiogen.checkpoints.nano_sound import SoundSystem
-from audiogen.decoding import ItemNoise, MaskedModel, Step, Trace, decode
-from audiogen.decoding.informed import Informed
+from audiogen.decoding import ItemNoise, Step, Trace, decode
 from audiogen.pipelines.batches import OnStep, Progress, batches, items_at_once
 from audiogen.pipelines.chunks import Window, windows
 from audiogen.pipelines.fill import Filled, unrelated
+from audiogen.pipelines.sound_evidence import Evidence
 from audiogen.pipelines.sound_settings import SoundSettings
 
 CONTEXT = 0.3
@@ -37,8 +37,8 @@ class Job:
     embedding: Tensor
     """[E]: what it is to sound like; zeros: like any sound."""
     seed: int
-    evidence: Tensor | None = None
-    """[F, T, V]: what else speaks for a code in a cell; None: nothing. All jobs that are filled together have it."""
+    evidence: Evidence | None = None
+    """None: there is none. Jobs that are filled together all have it, or none has."""
 
     @property
     def is_conditioned(self) -> bool:
@@ -91,11 +91,9 @@ class SoundFiller:
                 found.record(step)
                 progress.tell(before + step.number + 1)
 
-            asked: MaskedModel = model
-            if jobs[0].evidence is not None:
-                told = [one.evidence[:, columns.cpu()] for one in jobs if one.evidence is not None]
-                asked = Informed(model, torch.stack(told).to(device))
-            codes[..., columns] = decode(asked, part, mask, condition, plan, noise, record)
+            told = [one.evidence(columns.cpu()) for one in jobs if one.evidence is not None]
+            evidence = torch.stack(told).to(device) if told else None
+            codes[..., columns] = decode(model, part, mask, condition, plan, noise, record, evidence=evidence)
             left[..., columns] = False
             trace.insert(found, columns)
             progress.tell(before + passes)
