@@ -1,13 +1,16 @@
 """Music from held-out captions, in many ways: each is a row of the result table."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from audiogen.audio import Audio
 from audiogen.checkpoints.musicgen import MagnetSystem, MusicGenSystem
+from audiogen.checkpoints.nano_music import load_nano_music, with_magnet
 from audiogen.decoding import Condition, Plan, Rescoring, decode
 from audiogen.decoding.hybrid import Beginning, hybrid
 from audiogen.decoding.rescorers import CausalRescorer
@@ -36,6 +39,29 @@ class Variant:
                 f"variant of the ablation {self.ablation}: expected one without a twin, got rescore {self.rescore} "
                 f"and hybrid {self.hybrid}. Only the system has a twin."
             )
+
+
+@dataclass(frozen=True)
+class MusicMaker:
+    """Makes music in one way; loads the system where it is first called."""
+
+    variant: Variant
+    system: Path
+    """Packed."""
+    magnet: Path | None
+    """Folder of a MAGNeT in the place of the system's own."""
+    device: str
+
+    def __call__(self, texts: Sequence[str], seeds: Sequence[int]) -> tuple[list[Audio], float]:
+        """As `make`."""
+        return make(_system(self.system, self.magnet, self.device), self.variant, texts, seeds)
+
+
+@functools.lru_cache(maxsize=1)
+def _system(folder: Path, magnet: Path | None, device: str) -> MagnetSystem:
+    """Rows that follow each other use the same one."""
+    system = load_nano_music(folder, device)
+    return system if magnet is None else with_magnet(system, magnet)
 
 
 @torch.inference_mode()

@@ -1,6 +1,6 @@
-"""Sound from held-out captions, with what it cost: seconds of single captions, and passes of the networks.
+"""Sounds of held-out captions, and what they cost: seconds of single captions, and passes of the networks.
 
-A folder of results has a FLAC file per clip and `made.jsonl`, one `Made` per line; a folder that has it is whole.
+A folder of sounds has a FLAC file per caption; a folder of costs has `costs.jsonl`, one `Cost` per line.
 """
 
 import json
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +16,6 @@ from torch import nn
 
 from audiogen.audio import Audio
 from audiogen.files import atomic_write
-from recipes.progress import track
 
 Maker = Callable[[Sequence[str], Sequence[int]], tuple[list[Audio], float]]
 """B captions and B seeds -> B sounds, and the passes of one."""
@@ -28,46 +28,69 @@ class Network(Protocol):
     def out_norm(self) -> nn.Module: ...
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Captions that become sounds together, wherever there is room: it can be pickled if its maker can."""
+
+    make: Maker
+    texts: tuple[str, ...]
+    seeds: tuple[int, ...]
+    paths: tuple[Path, ...]
+    """FLAC files to be."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Made:
-    """One clip that was made."""
+class Cost:
+    """What one sound took that was made alone."""
 
     id: str
     passes: float
     """How often a network read the grid; guidance counts twice, and so does a second network where it is asked."""
-    seconds: float | None
-    """From caption to samples, per 10 s of sound, of a clip that was made alone; None: it was made in a batch."""
+    seconds: float
+    """From caption to samples, per 10 s of sound."""
 
 
-def read_made(folder: Path) -> list[Made]:
-    """What was made in a folder."""
-    return [Made(**json.loads(line)) for line in (folder / "made.jsonl").read_text(encoding="utf-8").splitlines()]
+def batches(make: Maker, captions: Mapping[str, str], folder: Path, size: int, seed: int) -> list[Batch]:
+    """The captions, by their ids, that have no sound in `folder` yet; each has its own seed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [
+        (text, seed + number, folder / f"{name}.flac")
+        for number, (name, text) in enumerate(captions.items())
+        if not (folder / f"{name}.flac").exists()
+    ]
+    return [Batch(make, *zip(*missing[start : start + size], strict=True)) for start in range(0, len(missing), size)]
 
 
-def make_each(
-    make: Maker, captions: Mapping[str, str], folder: Path, *, batch_size: int, timed: int, seed: int
-) -> None:
-    """A clip of every caption, by its id, into `folder`.
+def make_batch(batch: Batch) -> None:
+    """Make the sounds of a batch."""
+    audios, _ = batch.make(batch.texts, batch.seeds)
+    for audio, path in zip(audios, batch.paths, strict=True):
+        audio.save(path)
 
-    The first `timed` are made one by one, and timed; each clip has its own seed.
-    """
-    if (folder / "made.jsonl").exists():
+
+def measure(make: Maker, captions: Mapping[str, str], folder: Path, count: int, seed: int) -> None:
+    """What the first `count` captions cost, one by one, into `folder`, unless it is known."""
+    if (folder / "costs.jsonl").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    names, texts = list(captions), list(captions.values())
-    alone = [slice(number, number + 1) for number in range(min(timed, len(names)))]
-    batches = alone + [slice(start, start + batch_size) for start in range(len(alone), len(names), batch_size)]
-    make(texts[:1], [seed])  # the first of all calls takes longer
-    made = []
-    for batch in track(batches, len(batches), f"batches of {folder.name}"):
+    costs = []
+    for number, (name, text) in enumerate(islice(captions.items(), count)):
+        if not number:
+            make([text], [seed])  # the first of all calls takes longer
         started = time.perf_counter()
-        audios, passes = make(texts[batch], [seed + number for number in range(len(names))[batch]])
-        seconds = 10 * (time.perf_counter() - started) / audios[0].duration if batch in alone else None
-        for name, audio in zip(names[batch], audios, strict=True):
-            audio.save(folder / f"{name}.flac")
-            made.append(Made(id=name, passes=passes, seconds=seconds and round(seconds, 3)))
-    with atomic_write(folder / "made.jsonl") as path:
-        path.write_text("".join(json.dumps(asdict(one)) + "\n" for one in made), encoding="utf-8")
+        (audio,), passes = make([text], [seed + number])
+        seconds = 10 * (time.perf_counter() - started) / audio.duration
+        costs.append(Cost(id=name, passes=passes, seconds=round(seconds, 3)))
+    with atomic_write(folder / "costs.jsonl") as path:
+        path.write_text("".join(json.dumps(asdict(one)) + "\n" for one in costs), encoding="utf-8")
+
+
+def read_costs(folder: Path) -> dict[str, Cost]:
+    """Costs by id of the caption; none where none were measured."""
+    path = folder / "costs.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    costs = [Cost(**json.loads(line)) for line in lines]
+    return {one.id: one for one in costs}
 
 
 @contextmanager

@@ -10,10 +10,10 @@ from audiogen.metrics.attributes import AttributeJudge, load_judge
 from audiogen.metrics.frechet import log_mel_statistics
 from audiogen.pipelines.coding import CODING_LUFS
 from recipes.judging import verdicts
-from recipes.making import Made
+from recipes.making import Cost
 from recipes.results import Score
 from recipes.scored import Scored
-from recipes.scored import summarise as row
+from recipes.scored import summarise as summary
 from recipes.synth.captions import Attributes
 
 MEANS = ("tempo_right", "metre_right", "key_right", "lead_right", "passes", "seconds")
@@ -30,15 +30,15 @@ class Item:
     known: Attributes
     """What the caption says."""
     judge: Path
-    made: Made | None
-    """None: it was not generated."""
+    cost: Cost | None
+    """None: nobody measured it."""
 
 
 def score_item(item: Item) -> Scored:
     """Judge one sound."""
     audio = Audio.read(item.path)
     right = verdicts(_judge(item.judge).listen(audio), item.known)
-    cost = {"passes": item.made.passes, "seconds": item.made.seconds} if item.made else {}
+    cost = {"passes": item.cost.passes, "seconds": item.cost.seconds} if item.cost else {}
     return Scored(
         id=item.path.stem,
         figures={**right, **cost},
@@ -47,9 +47,9 @@ def score_item(item: Item) -> Scored:
     )
 
 
-def summarise(system: str, scored: Sequence[Scored]) -> Score:
-    """All figures of one row."""
-    return row("test", system, scored, MEANS)
+def summarise(named: tuple[str, Sequence[Scored]]) -> Score:
+    """All figures of one row: its name and its sounds."""
+    return summary("test", *named, MEANS)
 
 
 @functools.lru_cache(maxsize=1)

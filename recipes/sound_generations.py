@@ -3,19 +3,46 @@
 Shapes: B captions, F rows and T columns of the grid.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from audiogen.audio import Audio
-from audiogen.checkpoints.nano_sound import SoundSystem
+from audiogen.checkpoints.nano_sound import SoundSystem, load_sound, load_specmaskgit
 from audiogen.decoding import decode
 from audiogen.training.clips import read_clips
 from recipes.judging import play
 from recipes.making import counted
 from recipes.progress import track
 from recipes.sound_rows import CODEC, Variant
+
+
+@dataclass(frozen=True)
+class SoundMaker:
+    """Makes sounds in one way; loads the system where it is first called."""
+
+    variant: Variant
+    system: Path
+    """Packed."""
+    model: Path | None
+    """Folder of a SpecMaskGIT in the place of the system's own."""
+    device: str
+
+    def __call__(self, texts: Sequence[str], seeds: Sequence[int]) -> tuple[list[Audio], float]:
+        """As `make`."""
+        return make(_system(self.system, self.model, self.device), self.variant, texts, seeds)
+
+
+@functools.lru_cache(maxsize=1)
+def _system(folder: Path, model: Path | None, device: str) -> SoundSystem:
+    """Rows that follow each other use the same one."""
+    system = load_sound(folder, device)
+    used = system if model is None else replace(system, model=load_specmaskgit(model, device))
+    used.model.accelerate()
+    return used
 
 
 @torch.inference_mode()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from recipes.asking import Asked
 from recipes.data import read_data_dir
-from recipes.making import read_made
+from recipes.making import Cost, read_costs
 from recipes.probing import Labelled
 from recipes.sound_clips import PROCEDURAL, Description, read_descriptions
 from recipes.sound_rows import CODEC, OTHERS, RECORDINGS
@@ -27,6 +27,8 @@ class Shelf:
     asked: Sequence[Asked]
     sounds: Path
     """What stage generate made."""
+    costs: Path
+    """What stage costs measured, of captions of the judged set."""
     repairs: Path
     """What stage repair made."""
     judged: str
@@ -54,7 +56,7 @@ class Shelf:
             for row in variants:
                 folder = self.sounds / name / row
                 if folder.is_dir():
-                    yield (name, row), self._generated(folder, name)
+                    yield (name, row), self._generated(folder, name, read_costs(self.costs / row))
 
     def mended(self, count: int) -> Iterator[tuple[Row, list[Mended]]]:
         """The clips of each row that stage repair made; `count` as it was told."""
@@ -72,8 +74,7 @@ class Shelf:
             judge=self.judge,
         )
 
-    def _generated(self, folder: Path, name: str) -> list[Item]:
-        notes = {one.id: one for one in read_made(folder)}
+    def _generated(self, folder: Path, name: str, costs: Mapping[str, Cost]) -> list[Item]:
         return [
             Item(
                 id=one.id,
@@ -83,7 +84,7 @@ class Shelf:
                 category=one.category,
                 judge=self.judge,
                 pair=self.pair,
-                made=notes[one.id],
+                cost=costs.get(one.id),
             )
             for one in self.asked
             if one.set == name

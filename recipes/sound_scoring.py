@@ -15,10 +15,11 @@ from audiogen.metrics.classes import ClassJudge, load_class_judge
 from audiogen.metrics.codec import mel_distance
 from audiogen.metrics.frechet import log_mel_statistics
 from audiogen.pipelines.coding import CODING_LUFS
-from recipes.making import Made
+from recipes.making import Cost
 from recipes.repairs import BANDWIDTHS, GAP, band, gap_of
 from recipes.results import Score
 from recipes.scored import Scored
+from recipes.scored import summarise as summary
 from recipes.sound_rows import RECORDINGS
 
 MEANS = ("class_right", "similarity", "band_lsd", "gap_mel", "passes", "seconds")
@@ -49,8 +50,8 @@ class Item:
     judge: Path
     pair: str
     """Folder or name of the embedder that compares sounds with captions."""
-    made: Made | None = None
-    """None: it was not generated."""
+    cost: Cost | None = None
+    """None: nobody measured it."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ def score_item(item: Item) -> Scored:
     figures: dict[str, float | None] = {
         "class_right": float(_judge(item.judge).listen(audio) == item.category) if item.category else None,
         "similarity": float(heard @ embedder.embed_text([item.text])[0]),
-        "passes": item.made.passes if item.made else None,
-        "seconds": item.made.seconds if item.made else None,
+        "passes": item.cost.passes if item.cost else None,
+        "seconds": item.cost.seconds if item.cost else None,
     }
     return Scored(
         id=item.id, figures=figures, windows=_windows(audio), source_windows=_windows(Audio.read(item.source))
@@ -98,6 +99,11 @@ def score_mended(item: Mended) -> Scored:
     return Scored(
         id=item.id, figures=figures, windows=log_mel_statistics(audio), source_windows=log_mel_statistics(original)
     )
+
+
+def summarise(named: tuple[tuple[str, str], Sequence[Scored]]) -> Score:
+    """All figures of one row: its set and name, and its sounds."""
+    return summary(*named[0], named[1], MEANS)
 
 
 def targets(scores: Sequence[Score], judged: str, rows: Mapping[int, str]) -> list[str]:

@@ -18,6 +18,7 @@ from recipes.progress import track
 C = TypeVar("C")
 T = TypeVar("T")
 R = TypeVar("R")
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +119,11 @@ class Job(Generic[C]):
     def map(self, function: Callable[[T], R], items: Sequence[T], what: str) -> list[R]:
         """`function` of every item, `nj` at a time where `--cmd` says, with a progress bar that counts `what`."""
         return list(track(self.executor.map(function, items), len(items), what))
+
+    def map_each(self, function: Callable[[T], R], items: Mapping[K, Sequence[T]], what: str) -> dict[K, list[R]]:
+        """`map` over the items of all lists at once; results by the lists' keys."""
+        results = iter(self.map(function, [one for several in items.values() for one in several], what))
+        return {key: list(itertools.islice(results, len(several))) for key, several in items.items()}
 
     def call(self, function: Callable[[T], R], item: T) -> R:
         """One long piece of work, such as a training, as a single job where `--cmd` says."""

@@ -10,11 +10,13 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from audiogen.checkpoints.nano_sound import SOUND_CODEC_NAME, SOUND_NAME
+from audiogen.checkpoints import resolve
+from audiogen.checkpoints.nano_sound import SOUND_CODEC_NAME, SOUND_NAME, unpack_sound
 from audiogen.training.audio_text import CaptionedSounds
 from audiogen.training.sound import EmbeddedTokens, SoundTraining
 from recipes.described import LIST
 from recipes.sound_conf import LEARNT, Tta1, ablated
+from recipes.sound_generations import SoundMaker
 from recipes.sources import SPLITS
 from recipes.stages import Job, Recipe, stage
 
@@ -23,6 +25,8 @@ logger = logging.getLogger(__name__)
 CREDITS, CHANGES = "CREDITS.md", "changes.jsonl"
 MODEL_CODE = ("audiogen.training.sound", "audiogen.models.specmaskgit")
 TRAINED_ON = tuple(f"exp/{{tag}}/{part}/{name}" for part in ("tokens", "embeddings") for name in LEARNT)
+MADE_WITH = ("exp/{tag}/system", "exp/{tag}/ablations/{ablation}")
+MAKING_CODE = ("recipes.sound_generations", "recipes.making", "audiogen.decoding.decoder")
 PROCEDURES = "animals catalogue kinds machines people shaping signals strokes weather".split()
 RENDER_CODE = (
     *("recipes.sound_clips", "recipes.described", "recipes.asking", "recipes.wordings"),
@@ -85,29 +89,35 @@ def render(job: Job[Tta1]) -> None:
 @stage(
     reads=("dump/{tag}/train", "dump/{tag}/dev"),
     writes=("exp/{tag}/codec",),
-    conf=("codec",),
+    conf=("codec", "sound_model"),
     code=("audiogen.training.spectrogram", "audiogen.training.vocoder", "audiogen.codecs.spectrogram_networks"),
 )
 def codec(job: Job[Tta1]) -> None:
-    """Training of the codec: the autoencoder of spectrograms, then the vocoder."""
+    """Training of the codec: the autoencoder of spectrograms, then the vocoder, unless a system is given."""
     from audiogen.training.spectrogram import train
 
-    clips, dev = [job.input("dump/{tag}/train")], job.input("dump/{tag}/dev")
-    job.call(operator.call, functools.partial(train, job.conf.codec, clips, dev, job.output("exp/{tag}/codec")))
+    clips, dev, out = [job.input("dump/{tag}/train")], job.input("dump/{tag}/dev"), job.output("exp/{tag}/codec")
+    if job.conf.sound_model:
+        unpack_sound(resolve(job.conf.sound_model), "codec", out / "model")
+        return
+    job.call(operator.call, functools.partial(train, job.conf.codec, clips, dev, out))
 
 
 @stage(
     reads=("dump/{tag}/train", "dump/{tag}/dev"),
     writes=("exp/{tag}/pair",),
-    conf=("pair",),
+    conf=("pair", "sound_model"),
     code=("audiogen.training.audio_text", "audiogen.conditioning.audio_text"),
 )
 def pair(job: Job[Tta1]) -> None:
-    """Training of the pair of networks that hear sounds and read captions into one space."""
+    """Training of the pair of networks that hear sounds and read captions into one space, unless a system is given."""
     from audiogen.training.audio_text import train_pair
 
-    train, dev = (_captioned(job, name) for name in LEARNT)
-    job.call(operator.call, functools.partial(train_pair, job.conf.pair, train, dev, job.output("exp/{tag}/pair")))
+    (train, dev), out = (_captioned(job, name) for name in LEARNT), job.output("exp/{tag}/pair")
+    if job.conf.sound_model:
+        unpack_sound(resolve(job.conf.sound_model), "pair", out / "model")
+        return
+    job.call(operator.call, functools.partial(train_pair, job.conf.pair, train, dev, out))
 
 
 @stage(
@@ -137,12 +147,16 @@ def tokens(job: Job[Tta1]) -> None:
 @stage(
     reads=(*TRAINED_ON, "exp/{tag}/codec/model"),
     writes=("exp/{tag}/model",),
-    conf=("model",),
+    conf=("model", "sound_model"),
     code=MODEL_CODE,
 )
 def model(job: Job[Tta1]) -> None:
-    """Training of SpecMaskGIT."""
-    _train(job, job.conf.model, job.output("exp/{tag}/model"))
+    """Training of SpecMaskGIT, unless a system is given."""
+    out = job.output("exp/{tag}/model")
+    if job.conf.sound_model:
+        unpack_sound(resolve(job.conf.sound_model), "model", out / "model")
+        return
+    _train(job, job.conf.model, out)
 
 
 @stage(
@@ -205,25 +219,20 @@ def pack(job: Job[Tta1]) -> None:
 
 @stage(
     reads=(
-        "dump/{tag}/test",
-        "dump/{tag}/asked.jsonl",
-        "exp/{tag}/tokens/test",
-        "exp/{tag}/codec/model",
-        "exp/{tag}/system",
-        "exp/{tag}/ablations/{ablation}",
+        *("dump/{tag}/test", "dump/{tag}/asked.jsonl", "exp/{tag}/tokens/test", "exp/{tag}/codec/model"),
+        *MADE_WITH,
     ),
     writes=("exp/{tag}/sounds",),
-    conf=("decoding", "variants", "everywhere", "judged", "batch_size", "timed", "seed"),
+    conf=("variants", "everywhere", "judged", "batch_size", "seed"),
     settings=("device",),
-    code=("recipes.sound_generations", "recipes.making", "audiogen.decoding.decoder"),
+    code=MAKING_CODE,
 )
 def generate(job: Job[Tta1]) -> None:
     """Sounds of the held-out captions, in every way that the conf names, and the codec's copies of held-out clips."""
-    from audiogen.checkpoints.nano_sound import load_sound, load_specmaskgit
     from recipes.asking import read_asked
-    from recipes.making import make_each
+    from recipes.making import batches, make_batch
     from recipes.sound_clips import read_descriptions
-    from recipes.sound_generations import copies, make
+    from recipes.sound_generations import copies
     from recipes.sound_items import sets_of
 
     conf, out = job.conf, job.output("exp/{tag}/sounds")
@@ -231,18 +240,29 @@ def generate(job: Job[Tta1]) -> None:
     held_out = sets_of(read_descriptions(job.input("dump/{tag}/test")), conf.judged)
     names = {name: [one.id for one in clips] for name, clips in held_out.items()}
     copies(job.input("exp/{tag}/tokens/test"), job.input("exp/{tag}/codec/model"), names, out)
-    system = load_sound(job.input("exp/{tag}/system") / SOUND_NAME, conf.device)
-    system.model.accelerate()
-    for name, variant in conf.variants.items():
-        used = system
-        if variant.ablation:
-            folder = job.input("exp/{tag}/ablations/{ablation}", ablation=variant.ablation) / "model"
-            used = replace(system, model=load_specmaskgit(folder, conf.device).accelerate())
+    work = {}
+    for name, make in _makers(job).items():
         for kind in dict.fromkeys(one.set for one in asked if one.category or name in conf.everywhere):
             captions = {one.id: one.text for one in asked if one.set == kind}
-            settings = {"batch_size": conf.batch_size, "timed": conf.timed, "seed": conf.seed}
-            maker = functools.partial(make, used, variant)
-            make_each(maker, captions, out / kind / name, **settings)
+            work[kind, name] = batches(make, captions, out / kind / name, conf.batch_size, conf.seed)
+    job.map_each(make_batch, work, "batches")
+
+
+@stage(
+    reads=("dump/{tag}/asked.jsonl", *MADE_WITH),
+    writes=("exp/{tag}/costs",),
+    conf=("variants", "timed", "seed"),
+    settings=("device",),
+    code=MAKING_CODE,
+)
+def costs(job: Job[Tta1]) -> None:
+    """Seconds and passes of single captions, in every way that the conf names: nothing should run beside it."""
+    from recipes.asking import read_asked
+    from recipes.making import measure
+
+    captions = {one.id: one.text for one in read_asked(job.input("dump/{tag}/asked.jsonl")) if one.category}
+    for name, make in _makers(job).items():
+        measure(make, captions, job.output("exp/{tag}/costs") / name, job.conf.timed, job.conf.seed)
 
 
 @stage(
@@ -293,8 +313,8 @@ def probe(job: Job[Tta1]) -> None:
 
 @stage(
     reads=(
-        *("dump/{tag}/dev", "dump/{tag}/test", "dump/{tag}/asked.jsonl", "exp/{tag}/sounds", "exp/{tag}/repairs"),
-        *("exp/{tag}/probe", "exp/{tag}/judge", "exp/{tag}/pair/model"),
+        *("dump/{tag}/dev", "dump/{tag}/test", "dump/{tag}/asked.jsonl", "exp/{tag}/sounds", "exp/{tag}/costs"),
+        *("exp/{tag}/repairs", "exp/{tag}/probe", "exp/{tag}/judge", "exp/{tag}/pair/model"),
     ),
     writes=("exp/{tag}/score",),
     conf=("variants", "curve", "directions", "judged", "repairs"),
@@ -309,9 +329,9 @@ def score(job: Job[Tta1]) -> None:
     from recipes.curves import changes, write_changes
     from recipes.directions import compare
     from recipes.results import Score
-    from recipes.scored import summarise, write_scored
+    from recipes.scored import write_scored
     from recipes.sound_items import Shelf
-    from recipes.sound_scoring import LOSSES, MEANS, score_item, score_mended, targets
+    from recipes.sound_scoring import LOSSES, score_item, score_mended, summarise, targets
 
     conf, out = job.conf, job.output("exp/{tag}/score")
     out.mkdir(exist_ok=True)
@@ -320,23 +340,25 @@ def score(job: Job[Tta1]) -> None:
         test=job.input("dump/{tag}/test"),
         asked=read_asked(job.input("dump/{tag}/asked.jsonl")),
         sounds=job.input("exp/{tag}/sounds"),
+        costs=job.input("exp/{tag}/costs"),
         repairs=job.input("exp/{tag}/repairs"),
         judged=conf.judged,
         judge=job.input("exp/{tag}/judge"),
         pair=str(job.input("exp/{tag}/pair/model")),
     )
-    made = {row: job.map(score_item, work, ", ".join(row)) for row, work in shelf.items(list(conf.variants))}
-    mended = {row: job.map(score_mended, work, ", ".join(row)) for row, work in shelf.mended(conf.repairs.clips)}
+    made = job.map_each(score_item, dict(shelf.items(list(conf.variants))), "sounds")
+    mended = job.map_each(score_mended, dict(shelf.mended(conf.repairs.clips)), "mended clips")
     scores = [Score.read(path) for path in sorted(job.input("exp/{tag}/probe").glob("*.json"))]
-    for (name, system), sounds in {**made, **mended}.items():
+    rows = {**made, **mended}
+    for (name, system), sounds in rows.items():
         write_scored(sounds, out / f"{name}.{system}.jsonl")
-        scores.append(summarise(name, system, sounds, MEANS))
+    scores += job.map(summarise, list(rows.items()), "rows")
     for one in scores:
         one.write(out / f"{one.set}.{one.system}.json")
-    rows = {row: sounds for (name, row), sounds in made.items() if name == conf.judged}
-    remarks = targets(scores, conf.judged, conf.curve) + [compare(one, rows) for one in conf.directions]
+    judged = {row: sounds for (name, row), sounds in made.items() if name == conf.judged}
+    remarks = targets(scores, conf.judged, conf.curve) + [compare(one, judged) for one in conf.directions]
     (out / "remarks.txt").write_text("".join(f"{remark}\n" for remark in remarks), encoding="utf-8")
-    points = {passes: rows[row] for passes, row in conf.curve.items()}
+    points = {passes: judged[row] for passes, row in conf.curve.items()}
     write_changes(changes(conf.judged, points, LOSSES), out / CHANGES)
 
 
@@ -398,6 +420,15 @@ def _captioned(job: Job[Tta1], split: str) -> CaptionedSounds:
     return CaptionedSounds(folder=folder, captions=folder / LIST)
 
 
+def _makers(job: Job[Tta1]) -> dict[str, SoundMaker]:
+    """Row of the table -> what makes its sounds."""
+    system, found = job.input("exp/{tag}/system") / SOUND_NAME, {}
+    for name, variant in job.conf.variants.items():
+        folder = variant.ablation and job.input("exp/{tag}/ablations/{ablation}", ablation=variant.ablation) / "model"
+        found[name] = SoundMaker(variant, system, folder or None, job.conf.device)
+    return found
+
+
 def _embedder(job: Job[Tta1]) -> str:
     """Name or folder of what the model is conditioned on."""
     return job.conf.clap or str(job.input("exp/{tag}/pair/model"))
@@ -407,7 +438,7 @@ RECIPE = Recipe(
     name="tta1",
     conf=Tta1,
     stages=(
-        *(data, render, codec, pair, tokens, model, ablations, judge, pack, generate, repair, probe, score, curves),
-        *(bundle, results),
+        *(data, render, codec, pair, tokens, model, ablations, judge, pack, generate, costs, repair, probe, score),
+        *(curves, bundle, results),
     ),
 )

@@ -19,7 +19,7 @@ from recipes.captioned import RenderConfig
 from recipes.card import Card
 from recipes.described import LIST
 from recipes.directions import Direction
-from recipes.generations import Variant
+from recipes.generations import MusicMaker, Variant
 from recipes.judging import JudgeTraining, Rendered
 from recipes.music_rows import ABLATIONS, CODEC, DIRECTIONS, RECORDINGS, VARIANTS, Ablation
 from recipes.sources import SPLITS
@@ -31,6 +31,13 @@ SYNTH = tuple(
     f"recipes.synth.{name}" for name in ("arrange", "captions", "fluid", "folk", "instruments", "mix", "tunes", "voice")
 )
 TRAINED_ON = ("exp/{tag}/tokens/train", "exp/{tag}/tokens/dev", "dump/{tag}/train", "dump/{tag}/dev", "{codec}")
+
+
+MADE_WITH = ("exp/{tag}/system", "exp/{tag}/ablations/{ablation}")
+MAKING_CODE = (
+    *("recipes.generations", "recipes.making", "audiogen.decoding.decoder", "audiogen.decoding.hybrid"),
+    *("audiogen.decoding.autoregressive", "audiogen.decoding.rescorers"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,50 +271,45 @@ def pack(job: Job[Ttm1]) -> None:
 
 
 @stage(
-    reads=(
-        "dump/{tag}/test",
-        "exp/{tag}/tokens/test",
-        "{codec}",
-        "exp/{tag}/system",
-        "exp/{tag}/ablations/{ablation}",
-    ),
+    reads=("dump/{tag}/test", "exp/{tag}/tokens/test", "{codec}", *MADE_WITH),
     writes=("exp/{tag}/music",),
-    conf=("magnet", "decoding", "variants", "batch_size", "timed", "seed"),
+    conf=("magnet", "variants", "batch_size", "seed"),
     settings=("device",),
-    code=(
-        "recipes.generations",
-        "recipes.making",
-        "audiogen.decoding.decoder",
-        "audiogen.decoding.hybrid",
-        "audiogen.decoding.autoregressive",
-        "audiogen.decoding.rescorers",
-    ),
+    code=MAKING_CODE,
 )
 def generate(job: Job[Ttm1]) -> None:
     """Music of the test set's captions, in every way that the conf names, and the codec's copies of its clips."""
-    from audiogen.checkpoints.nano_music import load_nano_music, with_magnet
-    from recipes.captioned import read_descriptions
-    from recipes.generations import make
     from recipes.judging import play
-    from recipes.making import make_each
+    from recipes.making import batches, make_batch
 
     conf, out = job.conf, job.output("exp/{tag}/music")
-    captions = {one.id: one.captions[0] for one in read_descriptions(job.input("dump/{tag}/test"))}
-    system = load_nano_music(job.input("exp/{tag}/system") / MUSIC_NAME, conf.device)
+    captions = _captions(job)
     (out / CODEC).mkdir(parents=True, exist_ok=True)
     for clip in _rendered(job, "test", list(captions)):
         play(clip.codes, clip.codec).save(out / CODEC / f"{clip.path.stem}.flac")
-    for name, variant in conf.variants.items():
-        used = system
-        if variant.ablation:
-            model = job.input("exp/{tag}/ablations/{ablation}", ablation=variant.ablation) / "model"
-            used = with_magnet(system, model)
-        settings = {"batch_size": conf.batch_size, "timed": conf.timed, "seed": conf.seed}
-        make_each(functools.partial(make, used, variant), captions, out / name, **settings)
+    makers = _makers(job)
+    work = {name: batches(make, captions, out / name, conf.batch_size, conf.seed) for name, make in makers.items()}
+    job.map_each(make_batch, work, "batches")
 
 
 @stage(
-    reads=("dump/{tag}/test", "exp/{tag}/music", "exp/{tag}/judge"),
+    reads=("dump/{tag}/test", *MADE_WITH),
+    writes=("exp/{tag}/costs",),
+    conf=("variants", "timed", "seed"),
+    settings=("device",),
+    code=MAKING_CODE,
+)
+def costs(job: Job[Ttm1]) -> None:
+    """Seconds and passes of single captions, in every way that the conf names: nothing should run beside it."""
+    from recipes.making import measure
+
+    captions = _captions(job)
+    for name, make in _makers(job).items():
+        measure(make, captions, job.output("exp/{tag}/costs") / name, job.conf.timed, job.conf.seed)
+
+
+@stage(
+    reads=("dump/{tag}/test", "exp/{tag}/music", "exp/{tag}/costs", "exp/{tag}/judge"),
     writes=("exp/{tag}/score",),
     conf=("variants", "directions"),
     code=(
@@ -324,23 +326,25 @@ def score(job: Job[Ttm1]) -> None:
     """Scoring: distances from the recordings, attributes that are heard, passes and time, and what the paper found."""
     from recipes.captioned import read_descriptions
     from recipes.directions import compare
-    from recipes.making import read_made
+    from recipes.making import read_costs
     from recipes.music_scoring import Item, score_item, summarise
     from recipes.scored import write_scored
 
     source, made, out = job.input("dump/{tag}/test"), job.input("exp/{tag}/music"), job.output("exp/{tag}/score")
     out.mkdir(exist_ok=True)
-    said, judge, scored = read_descriptions(source), job.input("exp/{tag}/judge"), {}
+    said, judge, work = read_descriptions(source), job.input("exp/{tag}/judge"), {}
     for name in (RECORDINGS, CODEC, *job.conf.variants):
         folder = source if name == RECORDINGS else made / name
-        notes = {one.id: one for one in read_made(folder)} if name in job.conf.variants else {}
-        work = [
-            Item(source / f"{one.id}.flac", folder / f"{one.id}.flac", one.attributes, judge, notes.get(one.id))
+        cost = read_costs(job.input("exp/{tag}/costs") / name)
+        work[name] = [
+            Item(source / f"{one.id}.flac", folder / f"{one.id}.flac", one.attributes, judge, cost.get(one.id))
             for one in said
         ]
-        scored[name] = job.map(score_item, work, f"clips of {name}")
-        write_scored(scored[name], out / f"{name}.jsonl")
-        summarise(name, scored[name]).write(out / f"{name}.json")
+    scored = job.map_each(score_item, work, "clips")
+    for name, clips in scored.items():
+        write_scored(clips, out / f"{name}.jsonl")
+    for row in job.map(summarise, list(scored.items()), "rows"):
+        row.write(out / f"{row.system}.json")
     remarks = [compare(direction, scored) for direction in job.conf.directions]
     (out / "remarks.txt").write_text("".join(f"{remark}\n" for remark in remarks), encoding="utf-8")
 
@@ -393,6 +397,22 @@ def _rendered(job: Job[Ttm1], split: str, names: Sequence[str]) -> list[Rendered
     return [Rendered(folder / f"{name}.flac", codes[name][:levels], codec) for name in names]
 
 
+def _captions(job: Job[Ttm1]) -> dict[str, str]:
+    """Id of a test clip -> the caption that is asked for."""
+    from recipes.captioned import read_descriptions
+
+    return {one.id: one.captions[0] for one in read_descriptions(job.input("dump/{tag}/test"))}
+
+
+def _makers(job: Job[Ttm1]) -> dict[str, MusicMaker]:
+    """Row of the table -> what makes its music."""
+    system, found = job.input("exp/{tag}/system") / MUSIC_NAME, {}
+    for name, variant in job.conf.variants.items():
+        folder = variant.ablation and job.input("exp/{tag}/ablations/{ablation}", ablation=variant.ablation) / "model"
+        found[name] = MusicMaker(variant, system, folder or None, job.conf.device)
+    return found
+
+
 def _run(function: functools.partial[Any]) -> None:
     """Call a bound function, for its effect on the disk."""
     function()
@@ -401,5 +421,5 @@ def _run(function: functools.partial[Any]) -> None:
 RECIPE = Recipe(
     name="ttm1",
     conf=Ttm1,
-    stages=(data, render, tokens, magnet, twin, ablations, judge, pack, generate, score, bundle, results),
+    stages=(data, render, tokens, magnet, twin, ablations, judge, pack, generate, costs, score, bundle, results),
 )

@@ -306,17 +306,18 @@ def score(job: Job[Vamp1]) -> None:
         for prompt in job.conf.prompts
         for steps in job.conf.steps
     }
-    scored = {}
-    for name, system in {ROUND_TRIP: ROUND_TRIP, **systems}.items():
+    kind_of, work = {clip.id: clip.kind for clip in clips}, {}
+    for name in (ROUND_TRIP, *systems):
         notes = {one.id: one for one in read_made(made / name)}
-        there = [clip for clip in clips if clip.id in notes]
-        work = [
+        work[name] = [
             Item(source / f"{clip.id}.flac", made / name / f"{clip.id}.flac", notes[clip.id], vamped=name in systems)
-            for clip in there
+            for clip in clips
+            if clip.id in notes
         ]
-        scored[name] = job.map(score_item, work, f"clips of {name}")
+    scored = job.map_each(score_item, work, "clips")
+    for name, system in {ROUND_TRIP: ROUND_TRIP, **systems}.items():
         for set_name, kinds in SETS.items():
-            chosen = [one for one, clip in zip(scored[name], there, strict=True) if clip.kind in kinds]
+            chosen = [one for one in scored[name] if kind_of[one.id] in kinds]
             if chosen:
                 write_scored(chosen, out / f"{set_name}.{name}.jsonl")
                 summarise(set_name, system, chosen).write(out / f"{set_name}.{name}.json")

@@ -249,6 +249,12 @@ def pack_codec(source: str | Path, folder: Path) -> Path:
     return save_model(network, config["model_type"], without_header(config), folder, packed=True)
 
 
+def save_codec(codec: Codec, out: Path) -> Path:
+    """Write one of the project's own codecs as training does."""
+    kind = next(kind for kind, (make, _) in NANO_CODECS.items() if make is type(codec))
+    return save_model(codec, kind, asdict(codec.config), out)  # type: ignore[call-overload]
+
+
 def unpack(voice: str | Path, part: str, out: Path) -> Path:
     """Take one part out of a packed voice, as training writes it into `out`: `codec`, or one of PARTS.
 
@@ -257,8 +263,7 @@ def unpack(voice: str | Path, part: str, out: Path) -> Path:
     """
     system = load_tts(voice)
     if part == "codec":
-        kind = next(kind for kind, (make, _) in NANO_CODECS.items() if make is type(system.codec))
-        return save_model(system.codec, kind, asdict(system.codec.config), out)  # type: ignore[call-overload]
+        return save_codec(system.codec, out)
     network = getattr(system, part)
     return save_model(network, PARTS[part][0], asdict(network.config), out)
 

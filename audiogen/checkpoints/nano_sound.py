@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from audiogen.checkpoints.folders import codec_beside, read_config
-from audiogen.checkpoints.nano import pack_codec
+from audiogen.checkpoints.nano import pack_codec, save_codec
 from audiogen.checkpoints.save import save_model, without_header
 from audiogen.checkpoints.weights import assign_weights, read_safetensors
 from audiogen.codecs import Codec
@@ -147,6 +147,25 @@ def pack_sound(
     packed = save_model(parts, SOUND_NAME, config, out / SOUND_NAME, packed=True)
     load_sound(packed)  # what is packed can be read
     return made, packed
+
+
+def unpack_sound(folder: str | Path, part: str, out: Path) -> Path:
+    """Take a part out of a packed system, as training writes it.
+
+    Args:
+        folder: of the system.
+        part: codec, model or pair.
+    Raises:
+        InputError: as `load_sound`; a pair of a system that listens to a published CLAP.
+    """
+    system = load_sound(folder)
+    if part == "codec":
+        return save_codec(system.codec, out)
+    if part == "model":
+        return save_model(system.model, MODEL_TYPE, asdict(system.model.config), out)
+    if not isinstance(system.embedder, AudioTextPair):
+        raise InputError(f"{folder}: expected a system with a pair of its own, got one with a published CLAP. Name it.")
+    return save_model(system.embedder, PAIR_TYPE, asdict(system.embedder.config), out)
 
 
 def load_sound(folder: str | Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> SoundSystem:

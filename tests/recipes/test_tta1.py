@@ -1,8 +1,8 @@
 """The tta1 recipe fits together: stages, confs, rows, repairs, probes, and what is said about the figures."""
 
 import dataclasses
-import functools
 import json
+import pickle
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -22,14 +22,14 @@ from audiogen.pipelines.sound import Sound
 from recipes.asking import Asked, read_asked
 from recipes.config import load_conf
 from recipes.described import LIST
-from recipes.making import make_each, read_made
+from recipes.making import batches, make_batch
 from recipes.probing import LOG_MEL, MODEL, RANDOM, Labelled, ProbeConfig, classify, fit_linear, probe_all, spread_over
 from recipes.repairs import BANDWIDTHS, GAP, RepairConfig, band, cubic, gap_of, mend_all, repairs
 from recipes.results import Figure, Score
 from recipes.runner import main
 from recipes.sound_clips import PROCEDURAL, Description, read_descriptions
 from recipes.sound_conf import Tta1, ablated
-from recipes.sound_generations import make
+from recipes.sound_generations import SoundMaker, make
 from recipes.sound_items import Shelf, in_place, mended_clips, sets_of
 from recipes.sound_judging import JUDGE, accuracy, labelled, train_class_judge
 from recipes.sound_rows import OTHERS, RECORDINGS, VARIANTS, Ablation, Variant
@@ -168,12 +168,13 @@ def test_a_sound_is_the_same_alone_and_in_a_batch_and_passes_are_those_of_one(sy
     assert make(system, Variant(steps=3, guidance=1.0), TEXTS, [0, 1, 2])[1] == 3
 
 
-def test_all_captions_become_sounds_once(system, tmp_path):
+def test_all_captions_become_sounds_by_workers_of_their_own(packed, tmp_path):
+    maker = SoundMaker(Variant(steps=2), packed, None, "cpu")
     captions = dict(zip("abc", TEXTS, strict=True))
-    settings = {"batch_size": 2, "timed": 1, "seed": 7}
-    make_each(functools.partial(make, system, Variant()), captions, tmp_path / "x", **settings)
-    assert [one.seconds is None for one in read_made(tmp_path / "x")] == [False, True, True]
-    make_each(lambda *_: pytest.fail("what is there is made again"), captions, tmp_path / "x", **settings)
+    planned = batches(maker, captions, tmp_path, size=2, seed=7)
+    for batch in pickle.loads(pickle.dumps(planned)):
+        make_batch(batch)
+    assert {path.stem for path in tmp_path.glob("*.flac")} == set(captions)
 
 
 def clip(number, seconds=2.0):
@@ -311,11 +312,12 @@ def test_the_shelf_lists_every_row_that_is_there(tmp_path):
         (tmp_path / name / LIST).write_text("".join(json.dumps(line) + "\n" for line in lines))
     asked = [Asked(id="dog-00", set="box", text="a dog", category="dog", clip="test-1")]
     (tmp_path / "sounds/box/steps 4").mkdir(parents=True)
-    (tmp_path / "sounds/box/steps 4/made.jsonl").write_text('{"id": "dog-00", "passes": 8, "seconds": 1.0}\n')
+    (tmp_path / "costs/steps 4").mkdir(parents=True)
+    (tmp_path / "costs/steps 4/costs.jsonl").write_text('{"id": "dog-00", "passes": 8, "seconds": 1.0}\n')
     (tmp_path / "repairs/gap/silence").mkdir(parents=True)
     shelf = Shelf(
         dev=tmp_path / "dev", test=tmp_path / "test", asked=asked, sounds=tmp_path / "sounds",
-        repairs=tmp_path / "repairs", judged="box", judge=tmp_path, pair="p",
+        costs=tmp_path / "costs", repairs=tmp_path / "repairs", judged="box", judge=tmp_path, pair="p",
     )  # fmt: skip
     rows = {row: items for row, items in shelf.items(["steps 4", "steps 8"]) if items}
     assert set(rows) == {("box", RECORDINGS), ("box", OTHERS), ("box", "codec"), ("box", "steps 4")}
@@ -324,7 +326,7 @@ def test_the_shelf_lists_every_row_that_is_there(tmp_path):
     assert [one.source.stem for one in rows["box", OTHERS]] == ["test-0", "test-1"]
     (generated,) = rows["box", "steps 4"]
     assert generated.source.stem == "test-1"
-    assert generated.made.passes == 8
+    assert generated.cost.passes == 8
     (mended,) = [items for row, items in shelf.mended(1) if row == ("gap", "silence")]
     assert [one.id for one in mended] == ["test-0"]
     assert [one.id for one in mended_clips(tmp_path / "test", 9)] == ["test-0", "test-1"]

@@ -1,8 +1,7 @@
 """The ttm1 recipe fits together: stages, confs, music in every variant, and what is said about the figures."""
 
 import dataclasses
-import functools
-import json
+import pickle
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 from tiny_nano_music import DURATION, tiny_nano_music
 
 from audiogen.audio import Audio
-from audiogen.checkpoints.nano_music import load_nano_music, with_magnet
+from audiogen.checkpoints.nano_music import load_nano_music
 from audiogen.conditioning.caption_encoder import CaptionEncoder
 from audiogen.errors import InputError
 from audiogen.metrics.attributes import Heard, Summary
@@ -20,9 +19,9 @@ from audiogen.models.magnet import Magnet
 from audiogen.models.musicgen import MusicGen
 from recipes.config import load_conf
 from recipes.directions import Direction, compare
-from recipes.generations import Variant, make
+from recipes.generations import MusicMaker, Variant, make
 from recipes.judging import JudgeTraining, play, train_judge, verdicts
-from recipes.making import Made, make_each, read_made
+from recipes.making import batches, make_batch, measure, read_costs
 from recipes.music_rows import SYSTEM, VARIANTS
 from recipes.music_scoring import summarise
 from recipes.results import Score, read_section, render
@@ -124,8 +123,13 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def system(folder):
-    return load_nano_music(tiny_nano_music(folder))
+def packed(folder):
+    return tiny_nano_music(folder)
+
+
+@pytest.fixture(scope="module")
+def system(packed):
+    return load_nano_music(packed)
 
 
 TEXTS = ["a sad waltz", "a happy jig in d major", "reel"]
@@ -170,18 +174,39 @@ def test_passes_are_those_of_one_item(system, variant, passes, items):
     assert make(system, variant, TEXTS[:items], list(range(items)))[1] == passes
 
 
-def test_all_captions_become_music_once(system, folder, tmp_path):
+@pytest.fixture
+def maker(packed):
+    """The system as it is, from its folder."""
+    return MusicMaker(Variant(), packed, None, "cpu")
+
+
+def test_all_captions_become_music_once(maker, tmp_path):
     captions = dict(zip("abc", TEXTS, strict=True))
-    settings = {"batch_size": 2, "timed": 1, "seed": 7}
-    make_each(functools.partial(make, system, Variant()), captions, tmp_path / "x", **settings)
-    made = read_made(tmp_path / "x")
-    assert [one.id for one in made] == ["a", "b", "c"]
-    assert [one.seconds is None for one in made] == [False, True, True]
+    planned = batches(maker, captions, tmp_path / "x", size=2, seed=7)
+    assert [one.seeds for one in planned] == [(7, 8), (9,)]
+    for batch in pickle.loads(pickle.dumps(planned)):  # as workers get them
+        make_batch(batch)
     assert all(Audio.read(tmp_path / f"x/{name}.flac").duration == DURATION for name in captions)
-    make_each(lambda *_: pytest.fail("what is there is made again"), captions, tmp_path / "x", **settings)
-    other = with_magnet(system, folder / "exp/magnet")
+    assert batches(maker, captions, tmp_path / "x", size=2, seed=7) == []
+    (tmp_path / "x/b.flac").unlink()
+    (again,) = batches(maker, captions, tmp_path / "x", size=2, seed=7)
+    assert (again.seeds, [path.stem for path in again.paths]) == ((8,), ["b"])
+
+
+def test_costs_are_those_of_single_captions(maker, tmp_path):
+    captions = dict(zip("abc", TEXTS, strict=True))
+    measure(maker, captions, tmp_path, count=2, seed=7)
+    costs = read_costs(tmp_path)
+    assert list(costs) == ["a", "b"]
+    assert all(one.passes == 14 and one.seconds > 0 for one in costs.values())
+    measure(lambda *_: pytest.fail("what is known is measured again"), captions, tmp_path, count=2, seed=7)
+    assert read_costs(tmp_path / "nowhere") == {}
+
+
+def test_another_magnet_has_no_twin(packed, folder):
+    maker = MusicMaker(Variant(hybrid=1), packed, folder / "exp/magnet", "cpu")
     with pytest.raises(AssertionError, match="without a twin"):
-        make(other, Variant(hybrid=1), TEXTS[:1], [0])
+        maker(TEXTS[:1], [0])
 
 
 def test_the_codec_plays_the_first_levels(folder):
@@ -243,11 +268,11 @@ def scored(offset, seconds, right, clips=12):
 
 
 def test_figures_of_a_row_and_of_recordings():
-    row = summarise("x", scored(0.5, 2.0, 6))
+    row = summarise(("x", scored(0.5, 2.0, 6)))
     assert row.figures["tempo_right"].value == 0.5
     assert row.figures["seconds"].value == pytest.approx(2.01)
     assert row.figures["frechet"].value == pytest.approx(4 * 0.25, rel=1e-3)
-    assert summarise("recordings", scored(0.0, 2.0, 12)).figures["frechet"].value == pytest.approx(0, abs=1e-6)
+    assert summarise(("recordings", scored(0.0, 2.0, 12))).figures["frechet"].value == pytest.approx(0, abs=1e-6)
     assert "passes" not in row.figures
 
 
@@ -266,16 +291,10 @@ def test_a_finding_is_compared_with_what_was_measured(smaller, larger, verdict, 
 def test_remarks_are_on_the_page(tmp_path):
     folder = tmp_path / "cpu" / "score"
     folder.mkdir(parents=True)
-    summarise("x", scored(0.5, 2.0, 6)).write(folder / "x.json")
+    summarise(("x", scored(0.5, 2.0, 6))).write(folder / "x.json")
     plain = render("T", "I.", [read_section(folder, {})])
     (folder / "remarks.txt").write_text("Paper: one. This run agrees.\n")
     page = render("T", "I.", [read_section(folder, {})])
     assert "\n- Paper: one. This run agrees.\n" in page
     assert "- Paper" not in plain
     assert Score.read(folder / "x.json").utterances == 12
-
-
-def test_notes_of_what_was_made_come_back(tmp_path):
-    made = Made(id="a", passes=14.0, seconds=None)
-    (tmp_path / "made.jsonl").write_text(json.dumps(dataclasses.asdict(made)) + "\n")
-    assert read_made(tmp_path) == [made]
