@@ -121,4 +121,5 @@ def ablated(conf: SoundTraining, change: Ablation, steps: int) -> SoundTraining:
     """A short training with one thing in another way."""
     given = {name: value for name, value in asdict(change).items() if value is not None and name != "entry"}
     entry = change.entry or conf.model.entry
-    return replace(conf, **given, fit=replace(conf.fit, steps=steps), model=replace(conf.model, entry=entry))
+    fit, model = replace(conf.fit, steps=steps), replace(conf.model, entry=entry)
+    return replace(conf, **given, start="", fit=fit, model=model)

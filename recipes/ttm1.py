@@ -221,6 +221,7 @@ def ablations(job: Job[Ttm1]) -> None:
     for name, change in job.conf.ablations.items():
         conf = replace(
             job.conf.magnet,
+            start="",
             fit=replace(job.conf.magnet.fit, steps=job.conf.ablation_steps),
             model=replace(job.conf.magnet.model, span=change.span, context=change.context),
         )

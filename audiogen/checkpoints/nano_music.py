@@ -166,21 +166,22 @@ def load_nano_music(folder: str | Path, device: str = "cpu", dtype: torch.dtype 
     return MagnetSystem(model=magnet.network, decoding=filling, twin=other, **shared).to(device, dtype)
 
 
-def unpack_listener(folder: str | Path, kind: str, out: Path) -> Path:
-    """Take a network and its text encoder out of a packed system, as training writes them.
+def take_listener(folder: str | Path, kind: str) -> Listener[Any]:
+    """A network of a packed system, one of KINDS, and the text encoder that it listens to.
 
-    Args:
-        folder: of the system.
-        kind: of the network, one of KINDS.
     Raises:
         InputError: as `load_nano_music`.
     """
-    folder = Path(folder)
     system = load_nano_music(folder)
-    text = _text_settings(read_config(folder)["text"], folder)
     assert system.twin is not None, "a packed system has a twin"
     networks: dict[str, Any] = {"nano-magnet": system.model, "nano-twin": system.twin.model}
-    return save_listener(Listener(networks[kind], system.text), text, out)
+    return Listener(networks[kind], system.text)
+
+
+def unpack_listener(folder: str | Path, kind: str, out: Path) -> Path:
+    """Write `take_listener` as training does; raises what it raises."""
+    folder = Path(folder)
+    return save_listener(take_listener(folder, kind), _text_settings(read_config(folder)["text"], folder), out)
 
 
 def with_magnet(system: MagnetSystem, folder: str | Path) -> MagnetSystem:

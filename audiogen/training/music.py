@@ -15,7 +15,15 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor
 
-from audiogen.checkpoints.nano_music import Listener, load_listener, make_text, save_listener, text_settings
+from audiogen.checkpoints import resolve
+from audiogen.checkpoints.nano_music import (
+    Listener,
+    load_listener,
+    make_text,
+    save_listener,
+    take_listener,
+    text_settings,
+)
 from audiogen.codecs import load_codec
 from audiogen.conditioning.caption_encoder import CaptionEncoderConfig
 from audiogen.conditioning.t5 import drop_words
@@ -26,7 +34,7 @@ from audiogen.models.musicgen import MusicGen, MusicGenConfig
 from audiogen.training.clips import crop, read_clips
 from audiogen.training.fit import FitConfig, StepData, Task, fit, step_generator
 from audiogen.training.masking import cross_entropy_per_level, draw_level, draw_magnet_mask, masked_cross_entropy
-from audiogen.training.start import start_conditioned
+from audiogen.training.start import start_conditioned, start_from
 
 VALIDATION_CLIPS, VALIDATION_BATCH = 32, 8
 
@@ -38,6 +46,8 @@ class MusicTraining:
     fit: FitConfig = field(
         default_factory=lambda: FitConfig(steps=2000, learning_rate=2e-3, betas=(0.9, 0.98), warmup=150)
     )
+    start: str = ""
+    """Name or folder of a packed system whose weights training goes on from; empty: from fresh ones."""
     batch_size: int = 8
     seconds: float = 10.0
     """Length of a crop, and of what the model makes well at a time."""
@@ -136,7 +146,7 @@ def train_magnet(
     Args:
         codec: name or folder of the codec that made the tokens; the model has its first `config.model.levels` levels.
     Raises:
-        InputError: the archives have fewer levels, or a clip has no captions.
+        InputError: the archives have fewer levels, a clip has no captions, or it cannot start as the conf says.
     """
     torch.manual_seed(config.fit.seed)
     made_by, text = load_codec(codec), make_text(config.text)
@@ -155,9 +165,11 @@ def train_magnet(
         hide(batch, index % sizes.levels, sizes.span, step_generator(config.fit.seed + 1, index))
         for index, batch in enumerate(validation_batches(held_out, frames))
     ]
-    network = Magnet(sizes)
-    start_conditioned(network, made_by.codebooks()[: sizes.levels])
-    task = MagnetTask(Listener(network, text), config.fit)
+    listener = Listener(Magnet(sizes), text)
+    start_conditioned(listener.network, made_by.codebooks()[: sizes.levels])
+    if config.start:
+        start_from(listener, take_listener(resolve(config.start), "nano-magnet"), config.start)
+    task = MagnetTask(listener, config.fit)
     trained = fit(task, StepData(batch_at, validation, config.fit.steps), exp_dir)
     return save_listener(trained, config.text, exp_dir / "model")
 
@@ -184,6 +196,8 @@ def train_twin(
 
     network = MusicGen(sizes)
     start_conditioned(network, made_by.codebooks()[: sizes.levels])
+    if config.start:
+        start_from(network, take_listener(resolve(config.start), "nano-twin").network, config.start)
     task = TwinTask(Listener(network, text), config.fit)
     trained = fit(task, StepData(batch_at, validation_batches(held_out, frames), config.fit.steps), exp_dir)
     return save_listener(trained, text_settings(magnet), exp_dir / "model")

@@ -17,6 +17,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from audiogen.checkpoints import resolve
+from audiogen.checkpoints.nano_sound import load_sound
 from audiogen.checkpoints.save import save_model
 from audiogen.codecs import load_codec
 from audiogen.decoding.plan import Stage
@@ -27,7 +29,7 @@ from audiogen.training.audio_text import AUDIO_FILE, TEXT_FILE, read_embeddings
 from audiogen.training.clips import read_clips
 from audiogen.training.fit import FitConfig, OnProgress, StepData, Task, fit, step_generator
 from audiogen.training.masking import draw_grid_mask, masked_cross_entropy
-from audiogen.training.start import start_specmaskgit
+from audiogen.training.start import start_from, start_specmaskgit
 
 REGION = (0.1, 0.6)
 """Share of the columns that is hidden together."""
@@ -45,6 +47,8 @@ class SoundTraining:
     )
     model: SpecMaskGITConfig = field(default_factory=lambda: SpecMaskGITConfig(dim=256, layers=6, heads=4))
     """Rows, vocabulary and width of the embeddings follow from codec and embedder."""
+    start: str = ""
+    """Name or folder of a packed system whose weights training goes on from; empty: from fresh ones."""
     batch_size: int = 16
     label_smoothing: float = 0.1
     condition_dropout: float = 0.1
@@ -125,7 +129,8 @@ def train_specmaskgit(
     Args:
         codec: name or folder of the codec that made the tokens.
     Raises:
-        InputError: the archives have other rows than the codec, or a clip has no embedding.
+        InputError: the archives have other rows than the codec, a clip has no embedding, or it cannot start as the conf
+            says.
     """
     torch.manual_seed(config.fit.seed)
     made_by = load_codec(codec)
@@ -142,6 +147,8 @@ def train_specmaskgit(
     data = StepData(batch_at, validation_batches(held_out, config), config.fit.steps)
     network = SpecMaskGIT(sizes)
     start_specmaskgit(network, made_by.codebooks())
+    if config.start:
+        start_from(network, load_sound(resolve(config.start)).model, config.start)
     trained = fit(SpecMaskGITTask(network, config), data, exp_dir, on_progress)
     return save_model(trained, "specmaskgit", asdict(sizes), exp_dir / "model")
 

@@ -14,6 +14,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from audiogen.errors import InputError
 from audiogen.models.conditioned import ConditionedTransformer
 from audiogen.models.specmaskgit import STD, SpecMaskGIT
 from audiogen.models.specmaskgit import Block as GridBlock
@@ -36,6 +37,21 @@ COPIED = 0.3
 """Share of the values that every layer adds."""
 FRAMES = 500
 """Of the sinusoids of positions, whose directions in a model's vectors codes leave alone."""
+
+
+def start_from(network: nn.Module, found: nn.Module, name: str) -> None:
+    """Give a network the weights of another, `found` in the system `name`, so that training goes on from there.
+
+    Raises:
+        InputError: they have other sizes.
+    """
+    try:
+        network.load_state_dict(found.state_dict())
+    except RuntimeError as error:
+        difference = str(error).splitlines()[1].strip()
+        raise InputError(
+            f"{name}: expected a model of the conf's sizes to start from, got another: {difference} Change the sizes."
+        ) from error
 
 
 @torch.no_grad()

@@ -14,7 +14,9 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor
 
+from audiogen.checkpoints import resolve
 from audiogen.checkpoints.save import save_model
+from audiogen.checkpoints.vampnet import load_vamp
 from audiogen.codecs import load_codec
 from audiogen.decoding.plan import Stage
 from audiogen.errors import InputError
@@ -23,7 +25,7 @@ from audiogen.prompts import Grid, Inpaint, Levels, Periodic, Prompt, Random
 from audiogen.training.clips import CropSampler, crop, read_clips
 from audiogen.training.fit import FitConfig, OnProgress, StepData, Task, fit, step_generator, training_device
 from audiogen.training.masking import draw_cell_mask, masked_cross_entropy, sobol
-from audiogen.training.start import start_vampnet
+from audiogen.training.start import start_from, start_vampnet
 
 COARSE_LEVELS = 4
 """Levels of the coarse model, which the fine model is conditioned on."""
@@ -50,6 +52,8 @@ class VampTraining:
         )
     )
     """Levels, vocabulary and codebook width follow from the codec and the part."""
+    start: str = ""
+    """Name or folder of a packed system whose weights training goes on from; empty: from fresh ones."""
     batch_size: int = 16
     seconds: float = 5.0
     """Length of a crop."""
@@ -196,7 +200,7 @@ def train_vamp(
         codec: name or folder of the codec that made the tokens; the fine model predicts all its levels above the
             coarse ones.
     Raises:
-        InputError: the archives have fewer levels than the model.
+        InputError: the archives have fewer levels than the model, or it cannot start as the conf says.
     """
     torch.manual_seed(config.fit.seed)
     made_by = load_codec(codec)
@@ -213,6 +217,8 @@ def train_vamp(
     train, dev = (_first_levels(folder, levels) for folder in (train_tokens, dev_tokens))
     network = VampNet(sizes)
     start_vampnet(network, codebooks)
+    if config.start:
+        start_from(network, getattr(load_vamp(resolve(config.start)), part), config.start)
     network = fit_vamp(network, config, train, dev, made_by.frame_rate, exp_dir)
     return save_model(network, "vampnet", asdict(sizes), exp_dir / "model")
 
