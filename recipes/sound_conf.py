@@ -41,7 +41,8 @@ class Tta1:
     """Held-out wordings of each class that are asked of the system."""
     render: RenderConfig = field(default_factory=RenderConfig)
     sound_model: str | None = None
-    """Name or folder of a system whose codec, pair and model are taken as they are; None: they are trained."""
+    """Name or folder of a system whose codec, pair and, unless `model.start` is given, model are taken as they are; None:
+    they are trained."""
     codec: SpectrogramTraining = field(default_factory=SpectrogramTraining)
     pair: PairTraining = field(default_factory=PairTraining)
     clap: str = ""

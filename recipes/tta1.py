@@ -151,9 +151,9 @@ def tokens(job: Job[Tta1]) -> None:
     code=MODEL_CODE,
 )
 def model(job: Job[Tta1]) -> None:
-    """Training of SpecMaskGIT, unless a system is given."""
+    """Training of SpecMaskGIT, unless a system is given, and none that it starts from."""
     out = job.output("exp/{tag}/model")
-    if job.conf.sound_model:
+    if job.conf.sound_model and not job.conf.model.start:
         unpack_sound(resolve(job.conf.sound_model), "model", out / "model")
         return
     _train(job, job.conf.model, out)
