@@ -23,6 +23,7 @@ def sound(
     ] = None,
     extend: Annotated[str | None, typer.Option(help="Sound file that lacks its upper frequencies.")] = None,
     cutoff: Annotated[float | None, typer.Option(help="Hz up to which it has any; found if not given.")] = None,
+    zero_shot: Annotated[bool, typer.Option("--zero-shot", help="Extend by the model of codes alone.")] = False,
     vary: Annotated[str | None, typer.Option(help="Sound file to make variations of.")] = None,
     strength: Annotated[float | None, typer.Option(help="Share of it that is new, 0.5 if not given.")] = None,
     embed: Annotated[
@@ -53,7 +54,7 @@ def sound(
         caption, file,
         {"--like": like, "--input": input_file, "--extend": extend, "--vary": vary, "--embed": embed},
         {
-            "seconds": seconds, "inpaint": inpaint, "cutoff": cutoff, "strength": strength, "pooled": pooled,
+            "seconds": seconds, "inpaint": inpaint, "cutoff": cutoff, "zero_shot": zero_shot, "strength": strength, "pooled": pooled,
             "layer": layer, "variations": variations, "seed": seed, "steps": steps, "temperature": temperature,
             "confidence_temperature": confidence_temperature, "guidance": guidance, "top_k": top_k, "top_p": top_p,
             "plot": plot,

@@ -4,7 +4,8 @@ Every repair of a clip is a row of its own set: `band 4 kHz`, `band 8 kHz` and `
 given at twice that sample rate; in `gap` a stretch of it is missing.
 """
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,6 @@ import torch
 
 from audiogen.audio import Audio
 from audiogen.extras import need
-from recipes.progress import track
 
 if TYPE_CHECKING:
     from audiogen.pipelines.sound import Sound
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 BANDWIDTHS = (4000, 8000)
 """Hz that are left of a clip."""
 GAP = "gap"
+ZERO_SHOT = "extended, zero-shot"
+BAND_ROWS, GAP_ROWS = ("nothing added", "cubic", ZERO_SHOT, "extended"), ("silence", "repeated", "inpainted")
+"""Ways to mend a band, and a gap. Zero-shot: by the model of codes alone, as in the paper."""
 GAP_SECONDS = (0.4, 0.6)
 """Start and end of what is missing, as shares of the clip."""
-
-Repair = Callable[[Audio, int], Audio]
-"""A clip and its number -> the clip damaged and mended, as long as before and at its rate."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,33 +50,77 @@ def gap_of(audio: Audio) -> tuple[float, float]:
     return start, end
 
 
-def repairs(sound: "Sound", config: RepairConfig, seed: int) -> dict[str, dict[str, Repair]]:
-    """Set -> row -> what mends a clip."""
+@dataclass(frozen=True, kw_only=True)
+class Repair:
+    """One clip to be damaged and mended."""
 
-    def inpainted(audio: Audio, number: int) -> Audio:
-        return sound.inpaint(with_gap(audio), [gap_of(audio)], seed=seed + number, steps=config.steps)
+    set: str
+    row: str
+    """Of ROWS."""
+    number: int
+    """Of the clip, which has its own seed."""
+    clip: Path
+    out: Path
+    """FLAC file to be, as long as the clip and at its rate."""
+    system: Path
+    steps: int
+    device: str
+    seed: int
+    """Of the first clip."""
 
-    gaps: dict[str, Repair] = {
-        "silence": lambda audio, _: with_gap(audio),
-        "repeated": lambda audio, _: repeated(audio),
-        "inpainted": inpainted,
-    }
-    bands = {band(bandwidth): _extensions(sound, bandwidth, config.steps, seed) for bandwidth in BANDWIDTHS}
-    return {**bands, GAP: gaps}
+
+def repairs(
+    clips: Mapping[str, Path], folder: Path, config: RepairConfig, system: Path, device: str, seed: int
+) -> list[Repair]:
+    """What is not there yet of every clip mended in every way, in `folder`/<set>/<row>."""
+    sets = {**{band(bandwidth): BAND_ROWS for bandwidth in BANDWIDTHS}, GAP: GAP_ROWS}
+    made = [
+        Repair(
+            set=name, row=row, number=number, clip=path, out=folder / name / row / f"{clip}.flac",
+            system=system, steps=config.steps, device=device, seed=seed,
+        )
+        for name, rows in sets.items()
+        for row in rows
+        for number, (clip, path) in enumerate(clips.items())
+    ]  # fmt: skip
+    return [one for one in made if not one.out.exists()]
 
 
-def _extensions(sound: "Sound", bandwidth: int, steps: int, seed: int) -> dict[str, Repair]:
-    """Row -> what makes a clip of a narrow one."""
-    rate = 2 * bandwidth
+def mend(repair: Repair) -> None:
+    """Damage a clip and mend it."""
+    original = Audio.read(repair.clip)
+    repair.out.parent.mkdir(parents=True, exist_ok=True)
+    given = {"seed": repair.seed + repair.number, "steps": repair.steps}
+    if repair.set == GAP:
+        mended = _gap(repair, original, given)
+    else:
+        mended = _band(repair, original, given)
+    fitted(mended, original).save(repair.out)
 
-    def extended(audio: Audio, number: int) -> Audio:
-        return sound.extend_bandwidth(audio.resample(rate), float(bandwidth), seed=seed + number, steps=steps)
 
-    return {
-        "nothing added": lambda audio, _: audio.resample(rate).resample(audio.sample_rate),
-        "cubic": lambda audio, _: cubic(audio.resample(rate), audio.sample_rate),
-        "extended": extended,
-    }
+def _gap(repair: Repair, audio: Audio, given: dict[str, int]) -> Audio:
+    if repair.row == "inpainted":
+        return _sound(repair.system, repair.device).inpaint(with_gap(audio), [gap_of(audio)], **given)
+    return repeated(audio) if repair.row == "repeated" else with_gap(audio)
+
+
+def _band(repair: Repair, audio: Audio, given: dict[str, int]) -> Audio:
+    bandwidth = next(one for one in BANDWIDTHS if band(one) == repair.set)
+    narrow = audio.resample(2 * bandwidth)
+    if repair.row == "cubic":
+        return cubic(narrow, audio.sample_rate)
+    if repair.row == "nothing added":
+        return narrow.resample(audio.sample_rate)
+    alone = repair.row == ZERO_SHOT
+    return _sound(repair.system, repair.device).extend_bandwidth(narrow, float(bandwidth), zero_shot=alone, **given)
+
+
+@functools.lru_cache(maxsize=1)
+def _sound(system: Path, device: str) -> "Sound":
+    """Once per process."""
+    from audiogen.pipelines.sound import Sound
+
+    return Sound(system, device=device)
 
 
 def cubic(audio: Audio, sample_rate: int) -> Audio:
@@ -102,19 +146,6 @@ def repeated(audio: Audio) -> Audio:
     samples = audio.samples.clone()
     samples[:, start:end] = samples[:, start - (end - start) : start]
     return Audio(samples, audio.sample_rate)
-
-
-def mend_all(made: Mapping[str, Mapping[str, Repair]], clips: Mapping[str, Path], folder: Path) -> None:
-    """Every clip mended in every way, in `folder`/<set>/<row>; goes on at the first that is missing."""
-    for name, rows in made.items():
-        for row, repair in rows.items():
-            (folder / name / row).mkdir(parents=True, exist_ok=True)
-            for number, (clip, path) in enumerate(track(clips.items(), len(clips), f"clips of {name}, {row}")):
-                out = folder / name / row / f"{clip}.flac"
-                if not out.exists():
-                    audio = Audio.read(path)
-                    mended = fitted(repair(audio, number), audio)
-                    mended.save(out)
 
 
 def fitted(audio: Audio, original: Audio) -> Audio:

@@ -10,6 +10,7 @@ from typing import Any
 from audiogen.checkpoints.nano_sound import SoundDecoding
 from audiogen.errors import InputError
 from audiogen.training.audio_text import PairTraining
+from audiogen.training.band_predictor import BandPredictorTraining
 from audiogen.training.sound import SoundTraining
 from audiogen.training.spectrogram import SpectrogramTraining
 from recipes.card import Card
@@ -41,9 +42,11 @@ class Tta1:
     """Held-out wordings of each class that are asked of the system."""
     render: RenderConfig = field(default_factory=RenderConfig)
     sound_model: str | None = None
-    """Name or folder of a system whose codec, pair and, unless `model.start` is given, model are taken as they are; None:
-    they are trained."""
+    """Name or folder of a system of which all parts are taken as they are, but for a model with a `start` and for a
+    predictor where it has none; None: they are trained."""
     codec: SpectrogramTraining = field(default_factory=SpectrogramTraining)
+    predictor: BandPredictorTraining = field(default_factory=BandPredictorTraining)
+    """Of the bands that a sound lacks."""
     pair: PairTraining = field(default_factory=PairTraining)
     clap: str = ""
     """Name of a published CLAP that the model is conditioned on; empty: on the pair that is trained here."""

@@ -104,6 +104,26 @@ def codec(job: Job[Tta1]) -> None:
 
 
 @stage(
+    reads=("dump/{tag}/train", "dump/{tag}/dev", "exp/{tag}/codec/model"),
+    writes=("exp/{tag}/predictor",),
+    conf=("predictor", "sound_model"),
+    code=("audiogen.training.band_predictor", "audiogen.models.band_predictor"),
+)
+def predictor(job: Job[Tta1]) -> None:
+    """Training of what predicts the bands that a sound lacks, unless a system is given that has it."""
+    from audiogen.checkpoints.nano_sound import load_sound
+    from audiogen.training.band_predictor import train_band_predictor
+
+    given, out = job.conf.sound_model, job.output("exp/{tag}/predictor")
+    if given and load_sound(resolve(given)).predictor:
+        unpack_sound(resolve(given), "predictor", out / "model")
+        return
+    clips, dev = [job.input("dump/{tag}/train")], job.input("dump/{tag}/dev")
+    made_by = job.input("exp/{tag}/codec/model")
+    job.call(operator.call, functools.partial(train_band_predictor, job.conf.predictor, clips, dev, made_by, out))
+
+
+@stage(
     reads=("dump/{tag}/train", "dump/{tag}/dev"),
     writes=("exp/{tag}/pair",),
     conf=("pair", "sound_model"),
@@ -199,7 +219,7 @@ def judge(job: Job[Tta1]) -> None:
 
 
 @stage(
-    reads=("exp/{tag}/codec/model", "exp/{tag}/pair/model", "exp/{tag}/model/model"),
+    reads=tuple(f"exp/{{tag}}/{part}/model" for part in ("codec", "pair", "predictor", "model")),
     writes=("exp/{tag}/system",),
     conf=("decoding", "clap"),
     code=("audiogen.checkpoints.nano_sound",),
@@ -213,6 +233,7 @@ def pack(job: Job[Tta1]) -> None:
         codec=job.input("exp/{tag}/codec/model"),
         model=job.input("exp/{tag}/model/model"),
         pair=_embedder(job),
+        predictor=job.input("exp/{tag}/predictor/model"),
         decoding=job.conf.decoding,
     )
 
@@ -280,14 +301,13 @@ def costs(job: Job[Tta1]) -> None:
 )
 def repair(job: Job[Tta1]) -> None:
     """Held-out clips mended: the missing upper band, and a missing stretch of time, beside what needs no model."""
-    from audiogen.pipelines.sound import Sound
-    from recipes.repairs import mend_all, repairs
+    from recipes.repairs import mend, repairs
     from recipes.sound_items import mended_clips
 
-    sound = Sound(job.input("exp/{tag}/system") / SOUND_NAME, device=job.conf.device)
-    folder = job.input("dump/{tag}/test")
-    clips = {one.id: folder / f"{one.id}.flac" for one in mended_clips(folder, job.conf.repairs.clips)}
-    mend_all(repairs(sound, job.conf.repairs, job.conf.seed), clips, job.output("exp/{tag}/repairs"))
+    conf, folder, system = job.conf, job.input("dump/{tag}/test"), job.input("exp/{tag}/system") / SOUND_NAME
+    clips = {one.id: folder / f"{one.id}.flac" for one in mended_clips(folder, conf.repairs.clips)}
+    missing = repairs(clips, job.output("exp/{tag}/repairs"), conf.repairs, system, conf.device, conf.seed)
+    job.map(mend, missing, "repairs")
 
 
 @stage(
@@ -438,7 +458,7 @@ RECIPE = Recipe(
     name="tta1",
     conf=Tta1,
     stages=(
-        *(data, render, codec, pair, tokens, model, ablations, judge, pack, generate, costs, repair, probe, score),
-        *(curves, bundle, results),
+        *(data, render, codec, predictor, pair, tokens, model, ablations, judge, pack, generate, costs, repair, probe),
+        *(score, curves, bundle, results),
     ),
 )

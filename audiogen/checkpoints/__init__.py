@@ -23,6 +23,7 @@ LOADERS = {
     "nano-codec-music": "audiogen.checkpoints.nano:load_nano_codec",
     "nano-music": "audiogen.checkpoints.nano_music:load_nano_music",
     "audio-text-pair": "audiogen.checkpoints.nano_sound:load_pair",
+    "band-predictor": "audiogen.checkpoints.nano_sound:load_band_predictor",
     "nano-sound": "audiogen.checkpoints.nano_sound:load_sound",
     "specmaskgit": "audiogen.checkpoints.nano_sound:load_specmaskgit",
     "spectrogram-codec": "audiogen.checkpoints.nano:load_nano_codec",

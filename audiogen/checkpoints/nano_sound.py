@@ -1,8 +1,8 @@
 """The bundled text-to-sound system as a folder: `nano-sound`, beside the folder of its codec.
 
-One safetensors file, whose tensors begin with `model.` or `pair.`, and a config.json with the sizes of both, the name
-of the codec and the settings of decoding. What hears and reads is a small pair that is in the file, or a published
-CLAP, of which config.json has the name and which is looked for as T5s are.
+One safetensors file, whose tensors begin with `model.`, `pair.` or `predictor.`, and a config.json with the sizes of
+these, the name of the codec and the settings of decoding. What hears and reads is a small pair that is in the file, or
+a published CLAP, of which config.json has the name and which is looked for as T5s are.
 """
 
 from collections.abc import Callable
@@ -23,11 +23,12 @@ from audiogen.conditioning.clap import Clap
 from audiogen.conditioning.embedder import Embedder
 from audiogen.decoding import Plan
 from audiogen.errors import InputError
+from audiogen.models.band_predictor import BandPredictor, BandPredictorConfig
 from audiogen.models.specmaskgit import SpecMaskGIT, SpecMaskGITConfig, specmaskgit_plan
 from audiogen.plain import from_plain
 
 SOUND_CODEC_NAME, SOUND_NAME = "nano-codec-sound", "nano-sound"
-MODEL_TYPE, PAIR_TYPE = "specmaskgit", "audio-text-pair"
+MODEL_TYPE, PAIR_TYPE, PREDICTOR_TYPE = "specmaskgit", "audio-text-pair", "band-predictor"
 """Of the folders that training writes."""
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -63,11 +64,18 @@ class SoundSystem:
     embedder: Embedder
     decoding: SoundDecoding
     """The settings that come with it."""
+    predictor: BandPredictor | None = None
+    """Of the bands that a sound lacks; None: the model alone extends it."""
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.model.device
+
+    @property
+    def predictors(self) -> tuple[BandPredictor, ...]:
+        """The predictor, if there is one."""
+        return () if self.predictor is None else (self.predictor,)
 
     def plan(self, **overrides: Any) -> Plan:
         """How this system decodes; `overrides` are arguments of `specmaskgit_plan`."""
@@ -77,6 +85,8 @@ class SoundSystem:
         """The same parts on `device`; the model computes in `dtype`, all else in float32."""
         self.model.to(device, dtype)
         self.codec.to(device)
+        for network in self.predictors:
+            network.to(device)
         self.embedder.to(device)
         return self
 
@@ -98,6 +108,11 @@ def load_pair(folder: str | Path, device: str = "cpu") -> AudioTextPair:
     return _filled(AudioTextPair(_sizes(AudioTextConfig, PAIR_TYPE, Path(folder))), Path(folder), device)
 
 
+def load_band_predictor(folder: str | Path, device: str = "cpu") -> BandPredictor:
+    """The predictor that training wrote into `folder`; raises what `load_specmaskgit` raises."""
+    return _filled(BandPredictor(_sizes(BandPredictorConfig, PREDICTOR_TYPE, Path(folder))), Path(folder), device)
+
+
 def load_embedder(name: str | Path, folder: Path = Path(), device: str = "cpu") -> Embedder:
     """What hears and reads: the pair in a folder that training wrote, or the published CLAP of that name.
 
@@ -117,6 +132,7 @@ def pack_sound(
     codec: str | Path,
     model: str | Path,
     pair: str | Path,
+    predictor: str | Path | None = None,
     decoding: SoundDecoding | None = None,
 ) -> tuple[Path, Path]:
     """Make the two bundled folders in `out` from the model folders of training, weights in 8 bits.
@@ -125,6 +141,7 @@ def pack_sound(
         codec: folder of the codec that made the tokens.
         model: folder of the SpecMaskGIT.
         pair: folder of the audio/text pair that it was trained with, or the name of a published CLAP.
+        predictor: folder of the predictor of bands; None: without one.
         decoding: the tuned settings; None: the defaults of `SoundDecoding`.
     Returns:
         The codec's folder and the system's.
@@ -138,9 +155,14 @@ def pack_sound(
     if (Path(pair) / "config.json").is_file():
         small = load_pair(pair)
         parts["pair"], embedder = small, asdict(small.config)
+    sizes: dict[str, Any] = {}
+    if predictor is not None:
+        parts["predictor"] = bands = load_band_predictor(predictor)
+        sizes["predictor"] = asdict(bands.config)
     config = {
         "model": asdict(network.config),
         "embedder": embedder,
+        **sizes,
         "codec": SOUND_CODEC_NAME,
         "decoding": asdict(decoding or SoundDecoding()),
     }
@@ -154,15 +176,19 @@ def unpack_sound(folder: str | Path, part: str, out: Path) -> Path:
 
     Args:
         folder: of the system.
-        part: codec, model or pair.
+        part: codec, model, pair or predictor.
     Raises:
-        InputError: as `load_sound`; a pair of a system that listens to a published CLAP.
+        InputError: as `load_sound`; a system without that part.
     """
     system = load_sound(folder)
     if part == "codec":
         return save_codec(system.codec, out)
     if part == "model":
         return save_model(system.model, MODEL_TYPE, asdict(system.model.config), out)
+    if part == "predictor":
+        if system.predictor is None:
+            raise InputError(f"{folder}: expected a system with a predictor of bands, got one without. Train one.")
+        return save_model(system.predictor, PREDICTOR_TYPE, asdict(system.predictor.config), out)
     if not isinstance(system.embedder, AudioTextPair):
         raise InputError(f"{folder}: expected a system with a pair of its own, got one with a published CLAP. Name it.")
     return save_model(system.embedder, PAIR_TYPE, asdict(system.embedder.config), out)
@@ -189,12 +215,18 @@ def load_sound(folder: str | Path, device: str = "cpu", dtype: torch.dtype = tor
     else:
         embedder = AudioTextPair(from_plain(AudioTextConfig, config["embedder"], f"{path}: embedder"))
         parts["pair"] = embedder
+    predictor = None
+    if "predictor" in config:
+        parts["predictor"] = predictor = BandPredictor(
+            from_plain(BandPredictorConfig, config["predictor"], f"{path}: predictor")
+        )
     _filled(parts, folder, "cpu")
     system = SoundSystem(
         model=model,
         codec=codec_beside(folder, config["codec"], device),
         embedder=embedder,
         decoding=from_plain(SoundDecoding, config["decoding"], f"{path}: decoding"),
+        predictor=predictor,
     )
     _check(system, folder)
     return system.to(device, dtype)

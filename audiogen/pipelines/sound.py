@@ -152,7 +152,7 @@ class Sound:
             audio: as in `inpaint`.
             cutoff: Hz up to which it has anything; None: as found in its spectrum.
             caption: what it is a sound of; "" for any; None: what it sounds like as it is.
-            settings: as in a call.
+            settings: as in a call; and `zero_shot` of `SoundSettings`.
         Returns:
             At `sample_rate`, in the channels of `audio`; up to the cutoff its spectrum is that of `audio`.
         Raises:
@@ -218,7 +218,7 @@ class Sound:
     @cached_property
     def identity(self) -> dict[str, str | None]:
         """Names and SHA-256 of the model and the codec, as the sidecar has them."""
-        numbers = self.system.model, self.system.embedder
+        numbers: tuple[identity.Numbers, ...] = self.system.model, self.system.embedder, *self.system.predictors
         models = identity.of_modules(*numbers, note=f"{self.codec_sha256} {self.system.decoding}")
         return {"name": self.model, "sha256": models, "codec_sha256": self.codec_sha256}
 
@@ -240,7 +240,7 @@ class Sound:
             raise InputError("expected one or more captions, got none.")
         filler = SoundFiller(self.system, requests[0], on_step)
         longest = (self.system.model.config.columns + SLACK) / self.codec.frame_rate
-        canvas = canvas_of(audio, requests[0], self.codec, self.codec_sha256, longest)
+        canvas = canvas_of(audio, requests[0], self.codec, self.codec_sha256, longest, self.system.predictor)
         embeddings = {text: self._embedding(text, canvas) for text in {one.text for one in requests}}
         jobs = [Job(*canvas.grid(one), embeddings[one.text], one.seed, canvas.evidence) for one in requests]
         return [self._take(canvas, *one) for one in zip(requests, jobs, filler(jobs), strict=True)]

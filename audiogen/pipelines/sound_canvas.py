@@ -21,6 +21,7 @@ from audiogen.audio import Audio
 from audiogen.codecs.segments import overlap_add, segment_starts
 from audiogen.codecs.spectrogram import SpectrogramCodec
 from audiogen.errors import InputError
+from audiogen.models.band_predictor import BandPredictor
 from audiogen.pipelines import coding
 from audiogen.pipelines.bands import blend, samples_in
 from audiogen.pipelines.bandwidth import cutoff_of
@@ -28,7 +29,7 @@ from audiogen.pipelines.canvas import Canvas
 from audiogen.pipelines.chunks import frames_in
 from audiogen.pipelines.fill import unrelated
 from audiogen.pipelines.level import limit
-from audiogen.pipelines.sound_evidence import Evidence
+from audiogen.pipelines.sound_evidence import Evidence, near
 from audiogen.pipelines.sound_regions import Region, regions_of
 from audiogen.pipelines.sound_settings import SoundSettings
 from audiogen.pipelines.sounding import Sounding, sound_of
@@ -136,6 +137,8 @@ class Repaired(SoundCanvas):
     """[F, T] bool: the cells that are made anew."""
     told: tuple[str, ...] = ()
     """What its user should know."""
+    predictor: BandPredictor | None = None
+    """Tells what new bands are likely to be; None: the model alone does."""
 
     @property
     def history(self) -> Mapping[str, Any]:
@@ -155,8 +158,8 @@ class Repaired(SoundCanvas):
 
     @property
     def evidence(self) -> Evidence:
-        """As in `SoundCanvas`: the part of a cell that is kept."""
-        return Evidence(self.codec, self._mel[0], self._new)
+        """As in `SoundCanvas`: the part of a cell that is kept, and what is predicted."""
+        return Evidence(self.codec, self._mel[0], self._new, self._expected)
 
     def notes(self, mask: Tensor) -> list[str]:
         """As in `Canvas`."""
@@ -200,13 +203,24 @@ class Repaired(SoundCanvas):
         made = self.codec.spectrogram(codes[None, :, first : end + CONTEXT])
         inside = slice((start - first) * patch, (end - first) * patch)
         place = slice(start * patch, end * patch)
-        return self.codec.vocode(torch.where(self._new[:, place], made[..., inside], self._mel[..., place]))
+        made = made[..., inside]
+        if self._expected is not None:
+            made = (made + self._expected[:, place]) / 2
+        return self.codec.vocode(torch.where(self._new[:, place], made, self._mel[..., place]))
 
     @cached_property
     def _mel(self) -> Tensor:
         """[1, M, L] of the input."""
         samples = self._prepared.resample(self.codec.sample_rate).samples
         return self.codec.mel(samples[None].to(self.codec.log_mel.window.device))
+
+    @cached_property
+    @torch.no_grad()
+    def _expected(self) -> Tensor | None:
+        """[M, L]: what the predictor makes of the bands that are known in all frames."""
+        if self.predictor is None:
+            return None
+        return self.predictor(self._mel, ~near(self._new).any(dim=1)[None])[0]
 
     @cached_property
     def _new(self) -> Tensor:
@@ -224,11 +238,13 @@ def canvas_of(
     codec: SpectrogramCodec,
     codec_sha256: str,
     seconds: float,
+    predictor: BandPredictor | None = None,
 ) -> SoundCanvas:
     """What `settings` ask for to be made on.
 
     Args:
         seconds: what the model makes at a time.
+        predictor: of the bands that a sound lacks.
     Raises:
         InputError: no sound where one is needed, or one that cannot be changed as asked.
     """
@@ -245,7 +261,7 @@ def canvas_of(
         source = replace(source, codes=coding.encode(source.audio, codec))
     if settings.task == "inpaint":
         return _inpainted(source, settings.regions, codec)
-    return _extended(source, settings.cutoff, codec)
+    return _extended(source, settings.cutoff, codec, None if settings.zero_shot else predictor)
 
 
 def as_no_loop(audio: Audio | str | Path) -> Audio | str | Path:
@@ -261,7 +277,9 @@ def _inpainted(source: Source, given: Sequence[Sequence[float]], codec: Spectrog
     return Repaired(source, codec, regions, torch.stack(touched).any(dim=0))
 
 
-def _extended(source: Source, cutoff: float | None, codec: SpectrogramCodec) -> Repaired:
+def _extended(
+    source: Source, cutoff: float | None, codec: SpectrogramCodec, predictor: BandPredictor | None
+) -> Repaired:
     """At the codec's rate, with the rows made anew that reach above the cutoff."""
     found = cutoff_of(source.audio) if cutoff is None else cutoff
     bands = codec.log_mel.centres.view(codec.levels, -1)[:, -LEAST_BANDS].tolist()
@@ -277,7 +295,7 @@ def _extended(source: Source, cutoff: float | None, codec: SpectrogramCodec) -> 
     rows = torch.tensor([highest > found for highest in bands])
     mask = rows[:, None].expand(-1, source.codes.shape[-1]).clone()
     told = (f"The input is kept up to {found:.0f} Hz; what is above is new.",)
-    return Repaired(wide, codec, (Region(0.0, wide.audio.duration, low=found),), mask, told)
+    return Repaired(wide, codec, (Region(0.0, wide.audio.duration, low=found),), mask, told, predictor)
 
 
 def _generator(seed: int) -> torch.Generator:

@@ -26,7 +26,7 @@ OPTIONS = {
     "--file": ("seconds", "variations", *DRAWING),
     "--like": ("seconds", "variations", *DRAWING),
     "--input": ("inpaint", *DRAWING),
-    "--extend": ("cutoff", *DRAWING),
+    "--extend": ("cutoff", "zero_shot", *DRAWING),
     "--vary": ("strength", "variations", *DRAWING),
     "--embed": ("pooled", "layer"),
 }

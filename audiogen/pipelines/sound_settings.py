@@ -46,6 +46,8 @@ class SoundSettings:
     """What is inpainted: start and end in seconds, or also lowest and highest frequency in Hz."""
     cutoff: float | None = None
     """Hz up to which a sound that is extended has anything; None: as found in its spectrum."""
+    zero_shot: bool = False
+    """Extend by the model of codes alone, as in the paper, and not by what is predicted of the spectrogram, too."""
     strength: float = 0.5
     """Share of the cells that a variation makes anew."""
     steps: int | None = None
@@ -68,6 +70,8 @@ class SoundSettings:
             raise InputError(
                 f"expected regions for inpainting, and for nothing else, got {got}. Name one, as (1.5, 2) in seconds."
             )
+        if self.zero_shot and self.task != "extend":
+            raise InputError(f"expected zero_shot only to extend a sound, got it to {self.task}. Leave it out.")
 
     @property
     def plan(self) -> dict[str, Any]:
