@@ -54,10 +54,10 @@ def sound(
         caption, file,
         {"--like": like, "--input": input_file, "--extend": extend, "--vary": vary, "--embed": embed},
         {
-            "seconds": seconds, "inpaint": inpaint, "cutoff": cutoff, "zero_shot": zero_shot, "strength": strength, "pooled": pooled,
-            "layer": layer, "variations": variations, "seed": seed, "steps": steps, "temperature": temperature,
-            "confidence_temperature": confidence_temperature, "guidance": guidance, "top_k": top_k, "top_p": top_p,
-            "plot": plot,
+            "seconds": seconds, "inpaint": inpaint, "cutoff": cutoff, "zero_shot": zero_shot, "strength": strength,
+            "pooled": pooled, "layer": layer, "variations": variations, "seed": seed, "steps": steps,
+            "temperature": temperature, "confidence_temperature": confidence_temperature, "guidance": guidance,
+            "top_k": top_k, "top_p": top_p, "plot": plot,
         },
     )  # fmt: skip
     outputs = order.outputs(output)

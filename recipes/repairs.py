@@ -8,7 +8,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -90,7 +90,7 @@ def mend(repair: Repair) -> None:
     """Damage a clip and mend it."""
     original = Audio.read(repair.clip)
     repair.out.parent.mkdir(parents=True, exist_ok=True)
-    given = {"seed": repair.seed + repair.number, "steps": repair.steps}
+    given: dict[str, Any] = {"seed": repair.seed + repair.number, "steps": repair.steps}
     if repair.set == GAP:
         mended = _gap(repair, original, given)
     else:
@@ -98,13 +98,13 @@ def mend(repair: Repair) -> None:
     fitted(mended, original).save(repair.out)
 
 
-def _gap(repair: Repair, audio: Audio, given: dict[str, int]) -> Audio:
+def _gap(repair: Repair, audio: Audio, given: dict[str, Any]) -> Audio:
     if repair.row == "inpainted":
         return _sound(repair.system, repair.device).inpaint(with_gap(audio), [gap_of(audio)], **given)
     return repeated(audio) if repair.row == "repeated" else with_gap(audio)
 
 
-def _band(repair: Repair, audio: Audio, given: dict[str, int]) -> Audio:
+def _band(repair: Repair, audio: Audio, given: dict[str, Any]) -> Audio:
     bandwidth = next(one for one in BANDWIDTHS if band(one) == repair.set)
     narrow = audio.resample(2 * bandwidth)
     if repair.row == "cubic":

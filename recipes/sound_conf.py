@@ -20,7 +20,7 @@ from recipes.probing import ProbeConfig
 from recipes.repairs import RepairConfig
 from recipes.sound_clips import PROCEDURAL, RenderConfig
 from recipes.sound_judging import JUDGE
-from recipes.sound_rows import ABLATIONS, DIRECTIONS, STEPS, VARIANTS, Ablation, Variant
+from recipes.sound_rows import ABLATIONS, DIRECTIONS, STEPS, SYSTEM, VARIANTS, Ablation, Variant
 from recipes.sounds import Corpus
 from recipes.sources import SPLITS
 
@@ -61,7 +61,7 @@ class Tta1:
     """Comes with the packed system."""
     variants: dict[str, Variant] = field(default_factory=lambda: dict(VARIANTS))
     """Rows of the table: ways to make sounds of the held-out captions."""
-    everywhere: tuple[str, ...] = ("steps 16",)
+    everywhere: tuple[str, ...] = (SYSTEM,)
     """Rows that are made of the captions of procedural clips, too."""
     curve: dict[int, str] = field(default_factory=lambda: dict(STEPS))
     """Passes of the model -> row: over these, quality must not fall."""

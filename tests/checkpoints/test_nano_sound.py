@@ -5,6 +5,7 @@ from dataclasses import asdict
 from shutil import copytree
 
 import pytest
+import tiny_sound
 import torch
 from safetensors.torch import load_file
 from tiny_nano_sound import DECODING, PAIR, ROWS, tiny_nano_sound, tiny_specmaskgit, train_nothing
@@ -16,6 +17,7 @@ from audiogen.checkpoints.nano_sound import (
     load_embedder,
     load_sound,
     pack_sound,
+    unpack_sound,
 )
 from audiogen.checkpoints.save import save_model
 from audiogen.conditioning.audio_text import AudioTextPair
@@ -116,6 +118,28 @@ def test_what_does_not_belong_together_is_refused(packed, folder, tmp_path):
         pack_sound(tmp_path / "other", **parts)
 
 
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    """A system with all parts."""
+    return tiny_sound.tiny_sound(tmp_path_factory.mktemp("full"))
+
+
+@pytest.mark.parametrize("part", ["codec", "model", "pair", "predictor"])
+def test_parts_are_taken_out_as_they_sound(full, tmp_path, part):
+    unpack_sound(full, part, tmp_path / part)
+    parts = {name: full.parents[1] / "exp" / name for name in ("codec", "model", "pair", "predictor")}
+    again = pack_sound(tmp_path / "packed", decoding=tiny_sound.DECODING, **{**parts, part: tmp_path / part})[1]
+    for name in ("nano-sound", "nano-codec-sound"):
+        one, other = (folder.parent / name / "model.safetensors" for folder in (full, again))
+        assert one.read_bytes() == other.read_bytes(), "8 bits of 8 bits are the same"
+
+
+def test_parts_that_are_not_there(packed, tmp_path):
+    assert load_sound(packed).predictor is None
+    with pytest.raises(InputError, match="expected a system with a predictor of bands, got one without"):
+        unpack_sound(packed, "predictor", tmp_path)
+
+
 def test_names_are_known():
-    assert {"nano-sound", "specmaskgit", "audio-text-pair"} <= LOADERS.keys()
+    assert {"nano-sound", "specmaskgit", "audio-text-pair", "band-predictor"} <= LOADERS.keys()
     assert RECIPES["nano-sound"] == RECIPES["nano-codec-sound"] == "egs/sounds/tta1"

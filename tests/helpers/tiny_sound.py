@@ -5,11 +5,12 @@ from pathlib import Path
 
 import torch
 
-from audiogen.checkpoints.nano_sound import MODEL_TYPE, PAIR_TYPE, SoundDecoding, pack_sound
+from audiogen.checkpoints.nano_sound import MODEL_TYPE, PAIR_TYPE, PREDICTOR_TYPE, SoundDecoding, pack_sound
 from audiogen.checkpoints.save import save_model
 from audiogen.codecs.spectrogram import SpectrogramCodec
 from audiogen.conditioning.audio_text import AudioTextConfig, AudioTextPair
 from audiogen.conditioning.caption_encoder import CaptionEncoderConfig
+from audiogen.models.band_predictor import BandPredictor, BandPredictorConfig
 from audiogen.models.specmaskgit import SpecMaskGIT, SpecMaskGITConfig
 
 RATE, HOP = 22_050, 4096
@@ -22,6 +23,7 @@ PAIR = AudioTextConfig(
 MODEL = SpecMaskGITConfig(
     rows=ROWS, columns=COLUMNS, vocab_size=VOCAB_SIZE, dim=DIM, layers=2, heads=2, condition_dim=PAIR.dim
 )
+PREDICTOR = BandPredictorConfig(dim=16, intermediate_dim=16, layers=1)
 DECODING = SoundDecoding(steps=4)
 
 
@@ -30,7 +32,7 @@ def train_nothing(exp: Path) -> dict[str, Path]:
     codec = SpectrogramCodec.tiny("nano-codec-sound")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        model, pair = SpecMaskGIT(MODEL), AudioTextPair(PAIR)
+        model, pair, predictor = SpecMaskGIT(MODEL), AudioTextPair(PAIR), BandPredictor(PREDICTOR)
         noise, tone = 0.1 * torch.randn(RATE), torch.sin(torch.arange(RATE) / 30)
     with torch.no_grad():
         model.out.weight.mul_(8)  # sure of some codes, as trained ones are
@@ -40,7 +42,8 @@ def train_nothing(exp: Path) -> dict[str, Path]:
     save_model(codec, "spectrogram-codec", asdict(codec.config), exp / "codec")
     save_model(model, MODEL_TYPE, asdict(MODEL), exp / "model")
     save_model(pair, PAIR_TYPE, asdict(PAIR), exp / "pair")
-    return {name: exp / name for name in ("codec", "model", "pair")}
+    save_model(predictor, PREDICTOR_TYPE, asdict(PREDICTOR), exp / "predictor")
+    return {name: exp / name for name in ("codec", "model", "pair", "predictor")}
 
 
 def tiny_sound(folder: Path) -> Path:

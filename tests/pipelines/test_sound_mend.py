@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from tiny_sound import COLUMNS, HOP, RATE, ROWS, tiny_sound
+from tiny_sound import COLUMNS, DECODING, HOP, RATE, ROWS, tiny_sound
 
 from audiogen.audio import PEAK_LIMIT, Audio
+from audiogen.checkpoints.nano_sound import pack_sound
 from audiogen.errors import InputError
 from audiogen.pipelines import coding, sound_canvas
 from audiogen.pipelines.replay import replay
@@ -229,6 +230,36 @@ def test_stereo_gets_the_upper_band_in_its_image(sound: Sound) -> None:
 def test_bands_that_cannot_be_added(sound: Sound, audio: Audio, cutoff: float | None, message: str) -> None:
     with pytest.raises(InputError, match=message):
         sound.extend_bandwidth(audio, cutoff)
+
+
+def test_bands_are_like_what_is_predicted_of_them(sound: Sound, monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow, levels = bells(2.0, 8000, 1), []
+    asked: list[torch.Tensor] = []
+    for level in (-0.9, 0.3):
+
+        def predict(mel: torch.Tensor, known: torch.Tensor, level: float = level) -> torch.Tensor:
+            asked.append(known)
+            return torch.full_like(mel, level)
+
+        monkeypatch.setattr(sound.system.predictor, "forward", predict)
+        levels.append(power(sound.extend_bandwidth(narrow, **FEW), 5000, 10_000))
+    assert levels[1] > 100 * levels[0]
+    centres = sound.codec.log_mel.centres
+    assert all(3500 < float(centres[known[0]].max()) < 4000 for known in asked), "not what the edge of a filter hears"
+    alone = [sound.extend_bandwidth(narrow, zero_shot=True, **FEW) for _ in range(2)]
+    assert len(asked) == 2, "zero-shot, nothing is predicted"
+    assert torch.equal(alone[0].samples, alone[1].samples)
+    assert alone[0].settings["passes"][-1]["settings"]["zero_shot"]
+    with pytest.raises(InputError, match="expected zero_shot only to extend a sound, got it to inpaint"):
+        sound.inpaint(bells(), [(0.5, 1)], zero_shot=True, **FEW)
+
+
+def test_a_system_without_a_predictor_extends_by_its_model_alone(folder: Path, tmp_path: Path) -> None:
+    parts = {name: folder.parents[1] / "exp" / name for name in ("codec", "model", "pair")}
+    without = Sound(pack_sound(tmp_path, decoding=DECODING, **parts)[1])
+    narrow = bells(2.0, 8000, 1)
+    takes = [Sound(folder).extend_bandwidth(narrow, zero_shot=True, **FEW), without.extend_bandwidth(narrow, **FEW)]
+    assert torch.equal(takes[0].samples, takes[1].samples)
 
 
 # ---------------------------------------------------------------------------------------------------------- variations

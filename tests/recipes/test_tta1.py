@@ -18,13 +18,12 @@ from audiogen.conditioning.audio_text import AudioTextPair
 from audiogen.errors import InputError
 from audiogen.metrics.classes import SIZE
 from audiogen.models.specmaskgit import SpecMaskGIT
-from audiogen.pipelines.sound import Sound
 from recipes.asking import Asked, read_asked
 from recipes.config import load_conf
 from recipes.described import LIST
 from recipes.making import batches, make_batch
 from recipes.probing import LOG_MEL, MODEL, RANDOM, Labelled, ProbeConfig, classify, fit_linear, probe_all, spread_over
-from recipes.repairs import BANDWIDTHS, GAP, RepairConfig, band, cubic, gap_of, mend_all, repairs
+from recipes.repairs import BANDWIDTHS, GAP, RepairConfig, band, cubic, gap_of, mend, repairs
 from recipes.results import Figure, Score
 from recipes.runner import main
 from recipes.sound_clips import PROCEDURAL, Description, read_descriptions
@@ -32,7 +31,7 @@ from recipes.sound_conf import Tta1, ablated
 from recipes.sound_generations import SoundMaker, make
 from recipes.sound_items import Shelf, in_place, mended_clips, sets_of
 from recipes.sound_judging import JUDGE, accuracy, labelled, train_class_judge
-from recipes.sound_rows import OTHERS, RECORDINGS, VARIANTS, Ablation, Variant
+from recipes.sound_rows import OTHERS, RECORDINGS, SYSTEM, VARIANTS, Ablation, Variant
 from recipes.sound_scoring import targets
 from recipes.stages import braces
 from recipes.tta1 import RECIPE
@@ -69,6 +68,7 @@ def test_the_table_has_all_that_it_is_for(conf):
     assert {variant.steps for variant in conf.variants.values()} >= {4, 8, 16}
     assert set(conf.curve) == {4, 8, 16}
     assert all(conf.variants[row].steps == passes for passes, row in conf.curve.items())
+    assert conf.variants[SYSTEM].steps == conf.decoding.steps
     assert conf.corpora["esc10"].folds == {"dev": (4,), "test": (5,)}
     assert conf.repairs.clips >= 100
     assert {one.ablation for one in conf.variants.values()} - {""} == set(conf.ablations)
@@ -120,6 +120,7 @@ def test_confs_that_have_no_meaning_are_refused(change, message):
 def test_an_ablation_changes_one_thing_and_the_steps():
     conf = load_conf(Tta1, TINY).model
     assert ablated(conf, Ablation(), 7) == replace(conf, fit=replace(conf.fit, steps=7))
+    assert ablated(replace(conf, start="x"), Ablation(), 7).start == "", "what is compared starts alike"
     assert ablated(conf, Ablation(text_share=0.0), 7).text_share == 0
     assert ablated(conf, Ablation(entry="prefix"), 7).model == replace(conf.model, entry="prefix")
 
@@ -186,28 +187,26 @@ def clip(number, seconds=2.0):
 def test_repairs_touch_what_is_missing_and_keep_length_and_rate(packed, tmp_path):
     original = clip(0)
     path = original.save(tmp_path / "one.flac")
-    made = repairs(Sound(packed), RepairConfig(steps=2), seed=1)
-    assert set(made) == {*map(band, BANDWIDTHS), GAP}
-    mend_all(made, {"one": path}, tmp_path / "out")
+    planned = repairs({"one": path}, tmp_path / "out", RepairConfig(steps=2), packed, "cpu", seed=1)
+    assert {one.set for one in planned} == {*map(band, BANDWIDTHS), GAP}
+    for one in pickle.loads(pickle.dumps(planned)):
+        mend(one)
     start, end = (round(second * 22_050) for second in gap_of(original))
     original = Audio.read(path)
-    for name, rows in made.items():
-        for row in rows:
-            audio = Audio.read(tmp_path / "out" / name / row / "one.flac")
-            assert audio.sample_rate == 22_050
-            assert audio.samples.shape == original.samples.shape
-            assert not torch.equal(audio.samples, original.samples)
-            if name == GAP:
-                kept = [audio.samples[:, : start - 500], audio.samples[:, end + 500 :]]
-                wanted = [original.samples[:, : start - 500], original.samples[:, end + 500 :]]
-                torch.testing.assert_close(torch.cat(kept, 1), torch.cat(wanted, 1), atol=2e-4, rtol=0)
-    silence = Audio.read(tmp_path / "out/gap/silence/one.flac").samples[:, start:end]
-    again = Audio.read(tmp_path / "out/gap/repeated/one.flac").samples[:, start:end]
-    assert silence.abs().max() == 0
+    made = {(one.set, one.row): Audio.read(tmp_path / "out" / one.set / one.row / "one.flac") for one in planned}
+    for (name, _), audio in made.items():
+        assert audio.sample_rate == 22_050
+        assert audio.samples.shape == original.samples.shape
+        assert not torch.equal(audio.samples, original.samples)
+        if name == GAP:
+            kept = [audio.samples[:, : start - 500], audio.samples[:, end + 500 :]]
+            wanted = [original.samples[:, : start - 500], original.samples[:, end + 500 :]]
+            torch.testing.assert_close(torch.cat(kept, 1), torch.cat(wanted, 1), atol=2e-4, rtol=0)
+    assert len({audio.samples.numpy().tobytes() for audio in made.values()}) == len(made), "no two rows are the same"
+    assert made[GAP, "silence"].samples[:, start:end].abs().max() == 0
+    again = made[GAP, "repeated"].samples[:, start:end]
     torch.testing.assert_close(again, original.samples[:, start - (end - start) : start])
-    kept = (tmp_path / "out/gap/silence/one.flac").stat().st_mtime_ns
-    mend_all(made, {"one": path}, tmp_path / "out")
-    assert (tmp_path / "out/gap/silence/one.flac").stat().st_mtime_ns == kept
+    assert repairs({"one": path}, tmp_path / "out", RepairConfig(steps=2), packed, "cpu", seed=1) == []
 
 
 def test_cubic_interpolation_goes_through_the_samples():

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_nano_music import SIZES, TEXT, train_nothing
+from tiny_nano_music import SIZES, TEXT, tiny_nano_music, train_nothing
 from torch import Generator
 
-from audiogen.checkpoints.nano_music import Listener, load_listener
+from audiogen.checkpoints.nano_music import Listener, load_listener, take_listener
 from audiogen.conditioning.caption_encoder import CaptionEncoder
 from audiogen.errors import InputError
 from audiogen.models.magnet import Magnet, MagnetConfig
@@ -196,6 +196,16 @@ def test_what_the_ablations_change_matters(data, magnet, tmp_path, change):
     changed = train_magnet(replace(MAGNET, model=replace(MAGNET.model, **change)), **data, exp_dir=tmp_path)
     expected, found = (load_file(folder / "model.safetensors") for folder in (magnet, changed))
     assert any(not torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_training_goes_on_from_a_packed_system(data, tmp_path):
+    packed = tiny_nano_music(tmp_path / "system")
+    still = {"start": str(packed), "fit": replace(FIT, steps=1, learning_rate=0.0)}
+    magnet = train_magnet(replace(MAGNET, **still), **data, exp_dir=tmp_path / "magnet")
+    twin = train_twin(replace(TWIN, **still), **data, magnet=magnet, exp_dir=tmp_path / "twin")
+    for folder, kind in ((magnet, "nano-magnet"), (twin, "nano-twin")):
+        found, expected = load_file(folder / "model.safetensors"), take_listener(packed, kind).state_dict()
+        assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
 def test_archives_that_do_not_fit_are_refused(data, tmp_path):

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_nano_sound import ROWS, SIZES, VOCAB, train_nothing
+from tiny_nano_sound import ROWS, SIZES, VOCAB, tiny_nano_sound, train_nothing
 from torch import Generator
 from torch.nn import functional as F
 
-from audiogen.checkpoints.nano_sound import load_specmaskgit
+from audiogen.checkpoints.nano_sound import load_sound, load_specmaskgit
 from audiogen.errors import InputError
 from audiogen.models.specmaskgit import SpecMaskGIT, SpecMaskGITConfig
 from audiogen.training import sound
@@ -237,6 +237,14 @@ def test_every_knob_changes_the_result(data, trained, tmp_path, change):
     changed = train_specmaskgit(replace(TRAINING, **change), **data, exp_dir=tmp_path)
     expected, found = (load_file(folder / "model.safetensors") for folder in (trained, changed))
     assert any(not torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_training_goes_on_from_a_packed_system(data, tmp_path):
+    packed = tiny_nano_sound(tmp_path / "system")
+    still = replace(TRAINING, start=str(packed), fit=replace(FIT, steps=1, learning_rate=0.0))
+    found = load_file(train_specmaskgit(still, **data, exp_dir=tmp_path / "exp") / "model.safetensors")
+    expected = load_sound(packed).model.state_dict()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
 def test_archives_that_do_not_fit_are_refused(data, tmp_path):

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from torch import Generator
 
 from audiogen.checkpoints.save import save_model
+from audiogen.checkpoints.vampnet import load_vamp, pack_vamp
 from audiogen.codecs.nano_music import NanoMusicCodec, NanoMusicCodecConfig
 from audiogen.errors import InputError
 from audiogen.models.vampnet import VampNet, VampNetConfig
@@ -148,6 +149,22 @@ def test_a_run_that_is_cut_short_goes_on_to_the_same_weights(data, part, levels,
     expected, found = (load_file(folder / "model.safetensors") for folder in (whole, resumed))
     assert all(torch.equal(found[name], expected[name]) for name in expected)
     assert (tmp_path / "cut/train.jsonl").read_text() == (tmp_path / "whole/train.jsonl").read_text()
+
+
+@pytest.mark.parametrize("part", ["coarse", "fine"])
+def test_training_goes_on_from_a_packed_system(data, part, tmp_path):
+    folders = {
+        name: train_vamp(CONFIG, **data, exp_dir=tmp_path / name, part=name)  # type: ignore[arg-type]
+        for name in ("coarse", "fine")
+    }
+    packed = pack_vamp(tmp_path / "packed", codec=data["codec"], **folders)[1]
+    still = replace(CONFIG, start=str(packed), fit=replace(CONFIG.fit, steps=1, learning_rate=0.0))
+    found = load_file(train_vamp(still, **data, exp_dir=tmp_path / "on", part=part) / "model.safetensors")
+    expected = getattr(load_vamp(packed), part).state_dict()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    wide = replace(still, model=replace(SIZES, dim=48))
+    with pytest.raises(InputError, match="expected a model of the conf's sizes to start from"):
+        train_vamp(wide, **data, exp_dir=tmp_path / "wide", part=part)
 
 
 def test_archives_with_too_few_levels_are_refused(data, tmp_path):
