@@ -107,20 +107,24 @@ def codec(job: Job[Tta1]) -> None:
     reads=("dump/{tag}/train", "dump/{tag}/dev", "exp/{tag}/codec/model"),
     writes=("exp/{tag}/predictor",),
     conf=("predictor", "sound_model"),
-    code=("audiogen.training.band_predictor", "audiogen.models.band_predictor"),
+    code=("audiogen.training.band_predictor", "audiogen.models.band_predictor", "audiogen.pipelines.bandwidth"),
 )
 def predictor(job: Job[Tta1]) -> None:
     """Training of what predicts the bands that a sound lacks, unless a system is given that has it."""
     from audiogen.checkpoints.nano_sound import load_sound
     from audiogen.training.band_predictor import train_band_predictor
+    from recipes.sound_clips import has_all_bands
 
-    given, out = job.conf.sound_model, job.output("exp/{tag}/predictor")
-    if given and load_sound(resolve(given)).predictor:
-        unpack_sound(resolve(given), "predictor", out / "model")
+    model, out = job.conf.sound_model, job.output("exp/{tag}/predictor")
+    if model and load_sound(resolve(model)).predictor:
+        unpack_sound(resolve(model), "predictor", out / "model")
         return
-    clips, dev = [job.input("dump/{tag}/train")], job.input("dump/{tag}/dev")
-    made_by = job.input("exp/{tag}/codec/model")
-    job.call(operator.call, functools.partial(train_band_predictor, job.conf.predictor, clips, dev, made_by, out))
+    files = {name: sorted(job.input(f"dump/{{tag}}/{name}").glob("*.flac")) for name in LEARNT}
+    whole = job.map(has_all_bands, files["train"], "clips, whether they have all bands")
+    train = [path for path, is_whole in zip(files["train"], whole, strict=True) if is_whole]
+    logger.info("%d of %d clips have all bands", len(train), len(whole))
+    given = job.conf.predictor, train, files["dev"], job.input("exp/{tag}/codec/model"), out
+    job.call(operator.call, functools.partial(train_band_predictor, *given))
 
 
 @stage(

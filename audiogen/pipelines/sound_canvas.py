@@ -46,6 +46,8 @@ BLOCK, OVERLAP = 160, 2
 """Columns that become sound at a time, and of these, what two neighbours share: 30 s and 0.4 s."""
 LEAST_BANDS = 2
 """Mel bands of a row that lie above a cutoff: then the row is made anew."""
+ROLL_OFF = 0.85
+"""Share of a cutoff up to which a spectrogram is trusted: filters take some dB of what is above."""
 
 
 class SoundCanvas(Canvas[SoundSettings]):
@@ -137,6 +139,8 @@ class Repaired(SoundCanvas):
     """[F, T] bool: the cells that are made anew."""
     told: tuple[str, ...] = ()
     """What its user should know."""
+    uncertain: tuple[Region, ...] = ()
+    """Where its spectrogram is not as it was, beside the regions."""
     predictor: BandPredictor | None = None
     """Tells what new bands are likely to be; None: the model alone does."""
 
@@ -224,11 +228,11 @@ class Repaired(SoundCanvas):
 
     @cached_property
     def _new(self) -> Tensor:
-        """[M, L] bool: where the spectrogram is new."""
+        """[M, L] bool: where the spectrogram is new, or not to be trusted."""
         codec, columns = self.codec, self.mask.shape[-1]
         frames, rate = columns * codec.config.patch, codec.sample_rate / codec.config.mel_hop
         centres = codec.log_mel.centres
-        found = [region.covered(centres.cpu(), frames, rate) for region in self.regions]
+        found = [region.covered(centres.cpu(), frames, rate) for region in (*self.regions, *self.uncertain)]
         return torch.stack(found).any(dim=0).to(centres.device)
 
 
@@ -295,7 +299,8 @@ def _extended(
     rows = torch.tensor([highest > found for highest in bands])
     mask = rows[:, None].expand(-1, source.codes.shape[-1]).clone()
     told = (f"The input is kept up to {found:.0f} Hz; what is above is new.",)
-    return Repaired(wide, codec, (Region(0.0, wide.audio.duration, low=found),), mask, told, predictor)
+    missing, uncertain = (Region(0.0, wide.audio.duration, low=hertz) for hertz in (found, ROLL_OFF * found))
+    return Repaired(wide, codec, (missing,), mask, told, (uncertain,), predictor)
 
 
 def _generator(seed: int) -> torch.Generator:

@@ -16,7 +16,7 @@ from audiogen.codecs.spectrogram import SpectrogramCodec
 from audiogen.codecs.spectrogram_networks import LogMel, SpectrogramCodecConfig
 from audiogen.errors import InputError
 from audiogen.models.band_predictor import BandPredictor, BandPredictorConfig
-from audiogen.training.crops import draw_crops, read_clips, validation_crops
+from audiogen.training.crops import draw_crops, read_files, validation_crops
 from audiogen.training.fit import FitConfig, StepData, Task, fit, step_generator
 
 DECIBELS = 50.0
@@ -70,27 +70,30 @@ class BandPredictorTask(Task[BandPredictor]):
 
 
 def train_band_predictor(
-    config: BandPredictorTraining, train_audio: Sequence[Path], dev_audio: Path, codec: str | Path, exp_dir: Path
+    config: BandPredictorTraining, train: Sequence[Path], dev: Sequence[Path], codec: str | Path, exp_dir: Path
 ) -> Path:
-    """Train on the sound files of folders, write `exp_dir`/model; goes on where a killed run stopped.
+    """Train on sound files, write `exp_dir`/model; goes on where a killed run stopped.
 
     Args:
+        train: sounds that have all bands: from others it learns that sounds have none.
         codec: name or folder of the spectrogram codec whose bands are predicted.
     Raises:
-        InputError: another codec, or a folder without sound files.
+        InputError: another codec, or no sounds.
     """
+    if not train or not dev:
+        raise InputError(f"expected sounds to train and validate on, got {len(train)} and {len(dev)}. Give more.")
     torch.manual_seed(config.fit.seed)
     made_by = load_codec(codec)
     if not isinstance(made_by, SpectrogramCodec):
         raise InputError(f"{codec}: expected a spectrogram codec, got a {type(made_by).__name__}. Name another one.")
     sizes, rate = replace(config.model, mels=made_by.config.mels), made_by.sample_rate
-    sets, samples = [read_clips(folder, rate) for folder in train_audio], config.frames * made_by.config.mel_hop
+    sounds, samples = read_files(train, rate), config.frames * made_by.config.mel_hop
 
     def batch_at(step: int) -> BandBatch:
         generator = step_generator(config.fit.seed, step)
         audio = draw_crops(
-            sets,
-            [1.0] * len(sets),
+            [sounds],
+            [1.0],
             count=config.batch_size,
             samples=samples,
             gain_db=config.gain_db,
@@ -100,7 +103,7 @@ def train_band_predictor(
 
     validation = [
         BandBatch(audio, _between(torch.linspace(0, 1, len(audio)), config))
-        for audio in validation_crops(read_clips(dev_audio, rate), 4 * samples)
+        for audio in validation_crops(read_files(dev, rate), 4 * samples)
     ]
     task = BandPredictorTask(BandPredictor(sizes), made_by.config, config.fit)
     trained = fit(task, StepData(batch_at, validation, config.fit.steps), exp_dir)

@@ -23,6 +23,11 @@ def read_clips(folder: Path, sample_rate: int) -> list[Tensor]:
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in FORMATS)
     if not paths:
         raise InputError(f"{folder}: expected sound files ({', '.join(FORMATS)}), got none. Check the path.")
+    return read_files(paths, sample_rate)
+
+
+def read_files(paths: Sequence[Path], sample_rate: int) -> list[Tensor]:
+    """Sound files, mixed to mono, as int16 [S]."""
     clips = [Audio.read(path).mono().resample(sample_rate).samples[0] for path in paths]
     return [(clip.clamp(-1, 1) * 32767).short() for clip in clips]
 
