@@ -245,7 +245,7 @@ def test_bands_are_like_what_is_predicted_of_them(sound: Sound, monkeypatch: pyt
         levels.append(power(sound.extend_bandwidth(narrow, **FEW), 5000, 10_000))
     assert levels[1] > 100 * levels[0]
     centres = sound.codec.log_mel.centres
-    assert all(3500 < float(centres[known[0]].max()) < 4000 for known in asked), "not what the edge of a filter hears"
+    assert all(3000 < float(centres[known[0]].max()) < 3400 for known in asked), "not what a filter may have lowered"
     alone = [sound.extend_bandwidth(narrow, zero_shot=True, **FEW) for _ in range(2)]
     assert len(asked) == 2, "zero-shot, nothing is predicted"
     assert torch.equal(alone[0].samples, alone[1].samples)
