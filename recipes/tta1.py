@@ -113,17 +113,22 @@ def predictor(job: Job[Tta1]) -> None:
     """Training of what predicts the bands that a sound lacks, unless a system is given that has it."""
     from audiogen.checkpoints.nano_sound import load_sound
     from audiogen.training.band_predictor import train_band_predictor
-    from recipes.sound_clips import has_all_bands
+    from recipes.sound_clips import has_all_bands, read_descriptions
 
     model, out = job.conf.sound_model, job.output("exp/{tag}/predictor")
     if model and load_sound(resolve(model)).predictor:
         unpack_sound(resolve(model), "predictor", out / "model")
         return
-    files = {name: sorted(job.input(f"dump/{{tag}}/{name}").glob("*.flac")) for name in LEARNT}
-    whole = job.map(has_all_bands, files["train"], "clips, whether they have all bands")
-    train = [path for path, is_whole in zip(files["train"], whole, strict=True) if is_whole]
-    logger.info("%d of %d clips have all bands", len(train), len(whole))
-    given = job.conf.predictor, train, files["dev"], job.input("exp/{tag}/codec/model"), out
+    clips, dev = (job.input(f"dump/{{tag}}/{name}") for name in LEARNT)
+    said = read_descriptions(clips)
+    whole = job.map(has_all_bands, [clips / f"{one.id}.flac" for one in said], "clips, whether they have all bands")
+    kinds: dict[str, list[Path]] = {}
+    for one, is_whole in zip(said, whole, strict=True):
+        if is_whole:
+            kinds.setdefault(one.kind, []).append(clips / f"{one.id}.flac")
+    logger.info("%d of %d clips have all bands", sum(whole), len(whole))
+    held_out = [dev / f"{one.id}.flac" for one in read_descriptions(dev)]
+    given = job.conf.predictor, list(kinds.values()), held_out, job.input("exp/{tag}/codec/model"), out
     job.call(operator.call, functools.partial(train_band_predictor, *given))
 
 

@@ -70,30 +70,36 @@ class BandPredictorTask(Task[BandPredictor]):
 
 
 def train_band_predictor(
-    config: BandPredictorTraining, train: Sequence[Path], dev: Sequence[Path], codec: str | Path, exp_dir: Path
+    config: BandPredictorTraining,
+    train: Sequence[Sequence[Path]],
+    dev: Sequence[Path],
+    codec: str | Path,
+    exp_dir: Path,
 ) -> Path:
     """Train on sound files, write `exp_dir`/model; goes on where a killed run stopped.
 
     Args:
-        train: sounds that have all bands: from others it learns that sounds have none.
+        train: sets of sounds, which are drawn from equally often: no kind of sound is to be learnt at the cost of another.
+            They should have all bands: from others it learns that sounds have none.
         codec: name or folder of the spectrogram codec whose bands are predicted.
     Raises:
         InputError: another codec, or no sounds.
     """
-    if not train or not dev:
-        raise InputError(f"expected sounds to train and validate on, got {len(train)} and {len(dev)}. Give more.")
+    if not train or not all(train) or not dev:
+        counts = [len(files) for files in train]
+        raise InputError(f"expected sets of sounds to train on, and sounds to validate, got {counts} and {len(dev)}.")
     torch.manual_seed(config.fit.seed)
     made_by = load_codec(codec)
     if not isinstance(made_by, SpectrogramCodec):
         raise InputError(f"{codec}: expected a spectrogram codec, got a {type(made_by).__name__}. Name another one.")
     sizes, rate = replace(config.model, mels=made_by.config.mels), made_by.sample_rate
-    sounds, samples = read_files(train, rate), config.frames * made_by.config.mel_hop
+    sets, samples = [read_files(files, rate) for files in train], config.frames * made_by.config.mel_hop
 
     def batch_at(step: int) -> BandBatch:
         generator = step_generator(config.fit.seed, step)
         audio = draw_crops(
-            [sounds],
-            [1.0],
+            sets,
+            [1.0] * len(sets),
             count=config.batch_size,
             samples=samples,
             gain_db=config.gain_db,

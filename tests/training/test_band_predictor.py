@@ -91,7 +91,7 @@ def data(tmp_path_factory):
     codec = SpectrogramCodec.tiny("nano-codec-sound")
     save_model(codec, "spectrogram-codec", asdict(codec.config), root / "codec")
     train, dev = (sorted((root / folder).glob("*.flac")) for folder in ("train", "dev"))
-    return {"train": train, "dev": dev, "codec": root / "codec"}
+    return {"train": [train[::2], train[1::2]], "dev": dev, "codec": root / "codec"}
 
 
 def valid_losses(folder: Path) -> list[float]:
@@ -126,5 +126,7 @@ def test_a_codec_without_bands_is_refused(data, tmp_path):
     save_model(codec, "nano-codec-music", asdict(codec.config), tmp_path / "codec")
     with pytest.raises(InputError, match="expected a spectrogram codec, got a NanoMusicCodec"):
         train_band_predictor(TRAINING, **{**data, "codec": tmp_path / "codec"}, exp_dir=tmp_path)
-    with pytest.raises(InputError, match="expected sounds to train and validate on, got 0 and 6"):
-        train_band_predictor(TRAINING, **{**data, "train": []}, exp_dir=tmp_path)
+    with pytest.raises(
+        InputError, match=r"expected sets of sounds to train on, and sounds to validate, got \[3, 0\] and 6"
+    ):
+        train_band_predictor(TRAINING, **{**data, "train": [data["train"][0], []]}, exp_dir=tmp_path)
