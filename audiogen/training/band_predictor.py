@@ -79,8 +79,8 @@ def train_band_predictor(
     """Train on sound files, write `exp_dir`/model; goes on where a killed run stopped.
 
     Args:
-        train: sets of sounds, which are drawn from equally often: no kind of sound is to be learnt at the cost of another.
-            They should have all bands: from others it learns that sounds have none.
+        train: sets of sounds, which are drawn from equally often, so that no kind is learnt at the cost of another. They
+            should have all bands: from others it learns that sounds have none.
         codec: name or folder of the spectrogram codec whose bands are predicted.
     Raises:
         InputError: another codec, or no sounds.
