@@ -79,7 +79,7 @@ def train_band_predictor(
     """Train on sound files, write `exp_dir`/model; goes on where a killed run stopped.
 
     Args:
-        train: sets of sounds, which are drawn from equally often, so that no kind is learnt at the cost of another. They
+        train: sets of sounds, which are drawn from equally often, so that no kind is learnt at another's cost. They
             should have all bands: from others it learns that sounds have none.
         codec: name or folder of the spectrogram codec whose bands are predicted.
     Raises:
