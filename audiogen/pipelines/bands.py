@@ -21,7 +21,7 @@ WINDOW = 0.093
 """Seconds of a short-time spectrum, about: a power of two of samples."""
 GUARD = 4
 """Bins between the edge of a band and its ramp: as far as a Hann window, applied twice, spreads a frequency."""
-RAMP = 100.0
+RAMP = 60.0
 """Hz in which a band fades in and out, at most."""
 
 
