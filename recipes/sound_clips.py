@@ -17,7 +17,6 @@ from audiogen.audio import Audio
 from audiogen.errors import InputError
 from audiogen.extras import need
 from audiogen.files import atomic_write
-from audiogen.pipelines.bandwidth import cutoff_of
 from audiogen.pipelines.coding import CODING_LUFS
 from audiogen.plain import from_plain
 from recipes.clips import Clip, resampled, retimed, with_noise_floor
@@ -41,8 +40,6 @@ SOFTER_DB = (-14.0, 0.0)
 BEHIND_DB = -7.0
 OWN = 3
 """A recording with so many captions of its own needs no others."""
-ALL_BANDS = 0.91
-"""Share of half the sample rate up to which a clip that has all bands has sound: above are edges of filters."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,12 +258,6 @@ def recording(path: Path) -> Samples:
     audio = Audio.read(path).mono()
     soxr = need("soxr", "train")
     return np.asarray(soxr.resample(audio.samples[0].numpy(), audio.sample_rate, RATE), np.float32)
-
-
-def has_all_bands(path: Path) -> bool:
-    """Whether a clip has any sound up to half its sample rate: what is played slower, say, has not."""
-    audio = Audio.read(path)
-    return cutoff_of(audio) >= ALL_BANDS * audio.sample_rate / 2
 
 
 def read_descriptions(folder: Path) -> list[Description]:

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from audiogen.audio import Audio
+from audiogen.pipelines.bandwidth import cutoff_of
 from recipes.asking import Asked
 from recipes.data import read_data_dir
 from recipes.making import Cost, read_costs
@@ -15,6 +17,8 @@ from recipes.sources import SPLITS
 
 Row = tuple[str, str]
 """Set and system of a row of the table."""
+ALL_BANDS = 0.91
+"""Share of half the sample rate up to which a clip that has all bands has sound: above are edges of filters."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +127,12 @@ def mended_clips(test: Path, count: int) -> list[Description]:
     said = read_descriptions(test)
     count = min(count, len(said))
     return [said[index * len(said) // count] for index in range(count)]
+
+
+def has_all_bands(path: Path) -> bool:
+    """Whether a clip has any sound up to half its sample rate: what is played slower, say, has not."""
+    audio = Audio.read(path)
+    return cutoff_of(audio) >= ALL_BANDS * audio.sample_rate / 2
 
 
 def labelled_clips(folders: Mapping[str, Path], judged: str) -> list[Labelled]:

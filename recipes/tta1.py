@@ -113,7 +113,8 @@ def predictor(job: Job[Tta1]) -> None:
     """Training of what predicts the bands that a sound lacks, unless a system is given that has it."""
     from audiogen.checkpoints.nano_sound import load_sound
     from audiogen.training.band_predictor import train_band_predictor
-    from recipes.sound_clips import has_all_bands, read_descriptions
+    from recipes.sound_clips import read_descriptions
+    from recipes.sound_items import has_all_bands
 
     model, out = job.conf.sound_model, job.output("exp/{tag}/predictor")
     if model and load_sound(resolve(model)).predictor:
