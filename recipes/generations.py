@@ -15,6 +15,7 @@ from audiogen.decoding import Condition, Plan, Rescoring, decode
 from audiogen.decoding.hybrid import Beginning, hybrid
 from audiogen.decoding.rescorers import CausalRescorer
 from audiogen.errors import InputError
+from audiogen.pipelines.precision import dtype_of
 from recipes.making import counted
 
 
@@ -51,17 +52,22 @@ class MusicMaker:
     magnet: Path | None
     """Folder of a MAGNeT in the place of the system's own."""
     device: str
+    dtype: str
 
     def __call__(self, texts: Sequence[str], seeds: Sequence[int]) -> tuple[list[Audio], float]:
         """As `make`."""
-        return make(_system(self.system, self.magnet, self.device), self.variant, texts, seeds)
+        return make(_system(self.system, self.magnet, self.device, self.dtype), self.variant, texts, seeds)
 
 
 @functools.lru_cache(maxsize=1)
-def _system(folder: Path, magnet: Path | None, device: str) -> MagnetSystem:
+def _system(folder: Path, magnet: Path | None, device: str, dtype: str) -> MagnetSystem:
     """Rows that follow each other use the same one."""
-    system = load_nano_music(folder, device)
-    return system if magnet is None else with_magnet(system, magnet)
+    system = load_nano_music(folder, device, dtype_of(dtype))
+    used = system if magnet is None else with_magnet(system, magnet)
+    used.model.accelerate()
+    if used.twin is not None:
+        used.twin.model.accelerate()
+    return used
 
 
 @torch.inference_mode()

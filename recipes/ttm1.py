@@ -85,6 +85,8 @@ class Ttm1:
     """What RESULTS.md says about data and measurement."""
     device: str = "cpu"
     """Where tokens are extracted and music is made; training takes a GPU where there is one."""
+    dtype: str = "float32"
+    """What models compute in where music is made; bfloat16 is faster on GPUs and on CPUs with AVX-512 BF16."""
     cluster: dict[str, Any] = field(default_factory=dict)
     """Options of the jobs with `--cmd slurm` (submitit's) or `--cmd ray`."""
 
@@ -274,7 +276,7 @@ def pack(job: Job[Ttm1]) -> None:
 @stage(
     reads=("dump/{tag}/test", "exp/{tag}/tokens/test", "{codec}", *MADE_WITH),
     writes=("exp/{tag}/music",),
-    conf=("magnet", "variants", "batch_size", "seed"),
+    conf=("magnet", "variants", "batch_size", "seed", "dtype"),
     settings=("device",),
     code=MAKING_CODE,
 )
@@ -296,7 +298,7 @@ def generate(job: Job[Ttm1]) -> None:
 @stage(
     reads=("dump/{tag}/test", *MADE_WITH),
     writes=("exp/{tag}/costs",),
-    conf=("variants", "timed", "seed"),
+    conf=("variants", "timed", "seed", "dtype"),
     settings=("device",),
     code=MAKING_CODE,
 )
@@ -410,7 +412,7 @@ def _makers(job: Job[Ttm1]) -> dict[str, MusicMaker]:
     system, found = job.input("exp/{tag}/system") / MUSIC_NAME, {}
     for name, variant in job.conf.variants.items():
         folder = variant.ablation and job.input("exp/{tag}/ablations/{ablation}", ablation=variant.ablation) / "model"
-        found[name] = MusicMaker(variant, system, folder or None, job.conf.device)
+        found[name] = MusicMaker(variant, system, folder or None, job.conf.device, job.conf.dtype)
     return found
 
 

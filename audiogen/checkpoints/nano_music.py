@@ -195,7 +195,8 @@ def with_magnet(system: MagnetSystem, folder: str | Path) -> MagnetSystem:
     found = load_listener(folder, "nano-magnet", str(system.device))
     _check_codec(system.codec, found.network.config, Path(folder))
     decoding = replace(system.decoding, span=found.network.config.span)
-    return replace(system, model=found.network, text=found.text, decoding=decoding, twin=None)
+    model = found.network.to(system.model.dtype)
+    return replace(system, model=model, text=found.text, decoding=decoding, twin=None)
 
 
 def _listener(kind: str, sizes: Any, text: Any, folder: Path) -> Listener[Any]:

@@ -177,7 +177,7 @@ def test_passes_are_those_of_one_item(system, variant, passes, items):
 @pytest.fixture
 def maker(packed):
     """The system as it is, from its folder."""
-    return MusicMaker(Variant(), packed, None, "cpu")
+    return MusicMaker(Variant(), packed, None, "cpu", "float32")
 
 
 def test_all_captions_become_music_once(maker, tmp_path):
@@ -204,7 +204,7 @@ def test_costs_are_those_of_single_captions(maker, tmp_path):
 
 
 def test_another_magnet_has_no_twin(packed, folder):
-    maker = MusicMaker(Variant(hybrid=1), packed, folder / "exp/magnet", "cpu")
+    maker = MusicMaker(Variant(hybrid=1), packed, folder / "exp/magnet", "cpu", "bfloat16")
     with pytest.raises(AssertionError, match="without a twin"):
         maker(TEXTS[:1], [0])
 
