@@ -122,16 +122,21 @@ def targets(scores: Sequence[Score], judged: str, rows: Mapping[int, str]) -> li
         name = band(bandwidth)
         if (name, "extended") not in found:
             continue
-        plain = {row: found[name, row]["band_lsd"].value for row in ("nothing added", "cubic")}
-        best = min(plain, key=plain.__getitem__)
         distance = found[name, "extended"]["band_lsd"]
-        saved = 1 - distance.value / plain[best]
+        plain = {row: found[name, row]["band_lsd"].value for row in ("nothing added", "cubic")}
+        compared = " and ".join(_less(distance.value, value, row) for row, value in plain.items())
         sentences.append(
             f"Bandwidth extension from {bandwidth / 1000:g} kHz: log-spectral distance {distance} dB in the missing "
-            f"band, {abs(saved):.0%} {'less' if saved >= 0 else 'more'} than {plain[best]:.3f} dB of {best} "
-            f"(target {SAVED:.0%}: {'reached' if saved >= SAVED else 'MISSED'})."
+            f"band, {compared}."
         )
     return sentences
+
+
+def _less(distance: float, plain: float, row: str) -> str:
+    """How a distance compares with that of a row without a model, and whether it reaches the target."""
+    saved = 1 - distance / plain
+    than = f"{abs(saved):.0%} {'less' if saved >= 0 else 'more'} than {plain:.3f} dB of {row}"
+    return f"{than} (target {SAVED:.0%}: {'reached' if saved >= SAVED else 'MISSED'})"
 
 
 def _windows(audio: Audio) -> torch.Tensor:
