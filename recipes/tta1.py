@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from audiogen.checkpoints import resolve
-from audiogen.checkpoints.nano_sound import SOUND_CODEC_NAME, SOUND_NAME, unpack_sound
+from audiogen.checkpoints.nano_sound import SOUND_CODEC_NAME, SOUND_NAME, parts_of, unpack_sound
 from audiogen.training.audio_text import CaptionedSounds
 from audiogen.training.sound import EmbeddedTokens, SoundTraining
 from recipes.described import LIST
@@ -97,8 +97,7 @@ def codec(job: Job[Tta1]) -> None:
     from audiogen.training.spectrogram import train
 
     clips, dev, out = [job.input("dump/{tag}/train")], job.input("dump/{tag}/dev"), job.output("exp/{tag}/codec")
-    if job.conf.sound_model:
-        unpack_sound(resolve(job.conf.sound_model), "codec", out / "model")
+    if _taken(job, "codec", out):
         return
     job.call(operator.call, functools.partial(train, job.conf.codec, clips, dev, out))
 
@@ -111,14 +110,12 @@ def codec(job: Job[Tta1]) -> None:
 )
 def predictor(job: Job[Tta1]) -> None:
     """Training of what predicts the bands that a sound lacks, unless a system is given that has it."""
-    from audiogen.checkpoints.nano_sound import load_sound
     from audiogen.training.band_predictor import train_band_predictor
     from recipes.sound_clips import read_descriptions
     from recipes.sound_items import has_all_bands
 
-    model, out = job.conf.sound_model, job.output("exp/{tag}/predictor")
-    if model and load_sound(resolve(model)).predictor:
-        unpack_sound(resolve(model), "predictor", out / "model")
+    out = job.output("exp/{tag}/predictor")
+    if _taken(job, "predictor", out):
         return
     clips, dev = (job.input(f"dump/{{tag}}/{name}") for name in LEARNT)
     said = read_descriptions(clips)
@@ -144,8 +141,7 @@ def pair(job: Job[Tta1]) -> None:
     from audiogen.training.audio_text import train_pair
 
     (train, dev), out = (_captioned(job, name) for name in LEARNT), job.output("exp/{tag}/pair")
-    if job.conf.sound_model:
-        unpack_sound(resolve(job.conf.sound_model), "pair", out / "model")
+    if _taken(job, "pair", out):
         return
     job.call(operator.call, functools.partial(train_pair, job.conf.pair, train, dev, out))
 
@@ -183,8 +179,7 @@ def tokens(job: Job[Tta1]) -> None:
 def model(job: Job[Tta1]) -> None:
     """Training of SpecMaskGIT, unless a system is given, and none that it starts from."""
     out = job.output("exp/{tag}/model")
-    if job.conf.sound_model and not job.conf.model.start:
-        unpack_sound(resolve(job.conf.sound_model), "model", out / "model")
+    if not job.conf.model.start and _taken(job, "model", out):
         return
     _train(job, job.conf.model, out)
 
@@ -431,6 +426,14 @@ def results(job: Job[Tta1]) -> None:
     from recipes.publish import write_results
 
     write_results(job, items="clips")
+
+
+def _taken(job: Job[Tta1], part: str, out: Path) -> bool:
+    """Whether the conf gives a system that has the part, which then is in `out`/model."""
+    if not job.conf.sound_model or part not in parts_of(resolve(job.conf.sound_model)):
+        return False
+    unpack_sound(resolve(job.conf.sound_model), part, out / "model")
+    return True
 
 
 def _train(job: Job[Tta1], conf: SoundTraining, out: Path) -> None:

